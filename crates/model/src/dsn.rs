@@ -1,0 +1,70 @@
+//! Connection URLs whose credentials never print.
+//!
+//! Hidden here: how a URL is shown. `Display` and `Debug` redact the password and every query value; only
+//! [`Dsn::expose`] gives the URL itself, to a driver.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A connection URL, such as `postgres://user:secret@host/db`, `sqlite:///path`, `redis://…`, `kafka://host:port`.
+///
+/// ```
+/// let dsn = reenact_model::Dsn::new("postgres://ann:hunter2@db.example/shop?sslkey=k");
+/// assert_eq!(format!("{dsn} {dsn:?}"), "postgres://ann:***@db.example/shop?*** postgres://ann:***@db.example/shop?***");
+/// ```
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Dsn(String);
+
+impl Dsn {
+    /// Takes a URL as it is; it is parsed by the store that opens it.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self(url.into())
+    }
+
+    /// The URL itself, credentials included: for a driver, or for the environment of a child process.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The part before `:`, such as `postgres`.
+    pub fn scheme(&self) -> &str {
+        self.0.split_once(':').map_or("", |(scheme, _)| scheme)
+    }
+
+    /// `host:port`, or the path of a file, without credentials and parameters: enough to say which server is meant.
+    pub fn place(&self) -> String {
+        match url::Url::parse(&self.0) {
+            Ok(url) => match (url.host_str(), url.port()) {
+                (Some(host), Some(port)) => format!("{host}:{port}"),
+                (Some(host), None) => host.to_owned(),
+                _ => url.path().to_owned(),
+            },
+            Err(_) => "(unparsable url)".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Dsn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match url::Url::parse(&self.0) {
+            Ok(mut url) => {
+                if url.password().is_some() && url.set_password(Some("***")).is_err() {
+                    return f.write_str("(url)");
+                }
+                if url.query().is_some() {
+                    url.set_query(Some("***"));
+                }
+                write!(f, "{url}")
+            }
+            Err(_) => f.write_str("(unparsable url)"),
+        }
+    }
+}
+
+impl fmt::Debug for Dsn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
