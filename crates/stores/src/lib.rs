@@ -12,7 +12,9 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use reenact_model::catalog::{Identity, Scope};
 use reenact_model::digest::EntityDigest;
-use reenact_model::{Captured, Dsn, Entity, FieldPath, KeySet, Kind, Part, Position, Relationship, Result, ServiceCatalog, Via};
+use reenact_model::{
+    Captured, Dsn, Entity, FieldPath, KeySet, Kind, Part, Position, Relationship, Result, ServiceCatalog, Via,
+};
 use serde::{Deserialize, Serialize};
 
 pub mod sql;
@@ -236,7 +238,12 @@ pub trait Target: Send {
     ///
     /// # Errors
     /// If they can't be read.
-    async fn keys(&mut self, entity: &Entity, fields: &[FieldPath], condition: Option<&reenact_model::catalog::Condition>) -> Result<KeySet>;
+    async fn keys(
+        &mut self,
+        entity: &Entity,
+        fields: &[FieldPath],
+        condition: Option<&reenact_model::catalog::Condition>,
+    ) -> Result<KeySet>;
 
     /// The keys of an edge's child end that have no parent, both ends in this service: an anti-join on the server where it can.
     ///
