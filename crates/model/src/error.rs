@@ -243,7 +243,13 @@ struct Inner {
 impl Error {
     /// An error of a class; `message` is a lower-case fragment that holds no value of a row.
     pub fn new(class: Class, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { class, site: Site::default(), message: message.into(), help: None, findings: Vec::new() }))
+        Self(Box::new(Inner {
+            class,
+            site: Site::default(),
+            message: message.into(),
+            help: None,
+            findings: Vec::new(),
+        }))
     }
 
     /// One error out of many findings, so that all of them are told at once.

@@ -98,7 +98,11 @@ impl FromStr for Path {
     /// Reads `$.a['b c'][*]`, or a bare `name` as `$.name`.
     fn from_str(text: &str) -> Result<Self, String> {
         let Some(mut rest) = text.strip_prefix('$') else {
-            return if is_plain(text) { Ok(Self::key(text)) } else { Err(format!("`{text}` is no path: write `$.name`")) };
+            return if is_plain(text) {
+                Ok(Self::key(text))
+            } else {
+                Err(format!("`{text}` is no path: write `$.name`"))
+            };
         };
         let mut steps = Vec::new();
         while !rest.is_empty() {
@@ -193,9 +197,8 @@ impl FromStr for FieldId {
 
     /// Reads `service/entity.column` or `service/entity.column:path`.
     fn from_str(text: &str) -> Result<Self, String> {
-        let (service, rest) = text
-            .split_once('/')
-            .ok_or_else(|| format!("`{text}` names no service: write `service/entity.column`"))?;
+        let (service, rest) =
+            text.split_once('/').ok_or_else(|| format!("`{text}` names no service: write `service/entity.column`"))?;
         let mut halves = split_unquoted(rest, ':').into_iter();
         let name = halves.next().unwrap_or_default();
         let path = match rest[name.len()..].strip_prefix(':') {

@@ -1,0 +1,259 @@
+//! Payloads: taking them apart, addressing what is inside, and putting them together again.
+//!
+//! Hidden here: every wire format. The closure and the masks see a payload through this one decoder, as a tree of
+//! [`Node`]s, so they can't disagree about what a field holds. A [`Codec`] is the declaration (part of the catalog, so
+//! serialisable), a [`Decoder`] is its compiled form.
+
+mod baggage;
+mod json;
+mod node;
+mod protobuf;
+mod redis;
+mod template;
+mod wire;
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::DataType;
+use serde::{Deserialize, Serialize};
+
+pub use node::{Leaf, Node};
+pub use protobuf::Protobuf;
+pub use redis::{Blob, Pending, RedisValue, Stream, StreamGroup};
+pub use template::Template;
+pub use wire::Headers;
+
+use crate::error::Result;
+use crate::names::{Path, Step};
+
+/// The deepest nesting that is followed; deeper payloads count as undecodable.
+pub const MAX_DEPTH: usize = 64;
+/// The largest payload that is decoded, in bytes; larger ones count as undecodable.
+pub const MAX_BYTES: usize = 16 << 20;
+
+/// How a payload is taken apart, and what inside it is a payload again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Codec {
+    /// The outer format.
+    pub format: Format,
+    /// Payloads within, by path; a path must lead to text or bytes.
+    pub inner: Vec<(Path, Codec)>,
+}
+
+/// A payload format.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Format {
+    /// A single text.
+    Text,
+    /// JSON (RFC 8259).
+    Json,
+    /// A Protobuf message with its descriptors.
+    Protobuf(Protobuf),
+    /// The `baggage` header of W3C Baggage: `key=value,key=value`.
+    Baggage,
+    /// A name made by a template, such as the key `cart:{customer_id}`.
+    Template(Template),
+    /// A list of Kafka headers, as a Kafka store reads them.
+    Headers,
+    /// A typed Redis value, as a Redis store reads it.
+    Redis,
+}
+
+impl Codec {
+    /// A codec without inner payloads.
+    pub fn of(format: Format) -> Self {
+        Self { format, inner: Vec::new() }
+    }
+
+    /// The leaf paths that the declaration itself tells of; `None` if only the data shows them.
+    ///
+    /// A Protobuf descriptor and a key template name all their leaves; JSON names none.
+    pub fn known_paths(&self) -> Option<Vec<Path>> {
+        let outer = match &self.format {
+            Format::Text => vec![Path::default()],
+            Format::Protobuf(protobuf) => protobuf.paths(),
+            Format::Template(template) => template.variables().map(Path::key).collect(),
+            Format::Json | Format::Baggage | Format::Headers | Format::Redis => return None,
+        };
+        let mut out = Vec::new();
+        for path in outer {
+            match self.inner.iter().find(|(at, _)| *at == path) {
+                None => out.push(path),
+                Some((at, inner)) => {
+                    for below in inner.known_paths()? {
+                        out.push(Path(at.0.iter().chain(&below.0).cloned().collect()));
+                    }
+                }
+            }
+        }
+        Some(out)
+    }
+}
+
+/// A payload that can't be decoded, or that the codec can't write; says nothing of its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Undecodable;
+
+/// A compiled [`Codec`].
+#[derive(Debug)]
+pub struct Decoder {
+    format: Compiled,
+    inner: Vec<(Path, Decoder)>,
+}
+
+#[derive(Debug)]
+enum Compiled {
+    Text,
+    Json,
+    Protobuf(protobuf::Message),
+    Baggage,
+    Template(Template),
+    Headers,
+    Redis,
+}
+
+impl Decoder {
+    /// Compiles a codec.
+    ///
+    /// # Errors
+    /// [`crate::Class::Input`] if a Protobuf descriptor is damaged or lacks the message.
+    pub fn new(codec: &Codec) -> Result<Self> {
+        let format = match &codec.format {
+            Format::Text => Compiled::Text,
+            Format::Json => Compiled::Json,
+            Format::Protobuf(protobuf) => Compiled::Protobuf(protobuf.compile()?),
+            Format::Baggage => Compiled::Baggage,
+            Format::Template(template) => Compiled::Template(template.clone()),
+            Format::Headers => Compiled::Headers,
+            Format::Redis => Compiled::Redis,
+        };
+        let inner =
+            codec.inner.iter().map(|(path, codec)| Ok((path.clone(), Self::new(codec)?))).collect::<Result<_>>()?;
+        Ok(Self { format, inner })
+    }
+
+    /// Takes a payload apart.
+    ///
+    /// # Errors
+    /// [`Undecodable`] if it is not of the format, too deep or too large.
+    pub fn decode(&self, payload: &[u8]) -> std::result::Result<Node, Undecodable> {
+        if payload.len() > MAX_BYTES {
+            return Err(Undecodable);
+        }
+        let mut node = match &self.format {
+            Compiled::Text => Node::Text(std::str::from_utf8(payload).map_err(|_| Undecodable)?.to_owned()),
+            Compiled::Json => json::decode(payload)?,
+            Compiled::Protobuf(message) => message.decode(payload)?,
+            Compiled::Baggage => baggage::decode(payload)?,
+            Compiled::Template(template) => template.decode(payload).ok_or(Undecodable)?,
+            Compiled::Headers => Headers::read(payload).ok_or(Undecodable)?.node(),
+            Compiled::Redis => RedisValue::read(payload).ok_or(Undecodable)?.node(),
+        };
+        for (path, inner) in &self.inner {
+            for slot in node.find_mut(path) {
+                let bytes = match &*slot {
+                    Node::Text(text) => text.clone().into_bytes(),
+                    Node::Bytes(bytes) => bytes.clone(),
+                    Node::Null => continue,
+                    _ => return Err(Undecodable),
+                };
+                *slot = inner.decode(&bytes)?;
+            }
+        }
+        Ok(node)
+    }
+
+    /// Puts a tree together again; `original` is the payload it came from, for what is no node (ids of a stream).
+    ///
+    /// # Errors
+    /// [`Undecodable`] if the tree has no form in the format.
+    pub fn encode(&self, node: &Node, original: &[u8]) -> std::result::Result<Vec<u8>, Undecodable> {
+        let mut outer = node.clone();
+        if !self.inner.is_empty() {
+            // The originals of inner payloads are needed by inner formats in turn; they stand at the same places.
+            let originals = Self { format: self.format.clone_plain(), inner: Vec::new() }.decode(original)?;
+            for (path, inner) in &self.inner {
+                let before: Vec<Vec<u8>> = originals.find(path).into_iter().map(Node::raw).collect();
+                for (slot, original) in outer.find_mut(path).into_iter().zip(before) {
+                    if *slot != Node::Null {
+                        *slot = Node::Bytes(inner.encode(slot, &original)?);
+                    }
+                }
+            }
+        }
+        match &self.format {
+            Compiled::Text => Ok(outer.raw()),
+            Compiled::Json => json::encode(&outer),
+            Compiled::Protobuf(message) => message.encode(&outer),
+            Compiled::Baggage => baggage::encode(&outer),
+            Compiled::Template(template) => template.encode(&outer).ok_or(Undecodable),
+            Compiled::Headers => Headers::of(&outer).map(|h| h.write()).ok_or(Undecodable),
+            Compiled::Redis => {
+                let mut value = RedisValue::read(original).ok_or(Undecodable)?;
+                value.replace(&outer).ok_or(Undecodable)?;
+                Ok(value.write())
+            }
+        }
+    }
+
+    /// Takes apart the payload in a cell; `None` for NULL.
+    pub fn decode_cell(&self, array: &dyn Array, row: usize) -> Option<std::result::Result<Node, Undecodable>> {
+        cell(array, row).map(|bytes| self.decode(bytes))
+    }
+}
+
+impl Compiled {
+    fn clone_plain(&self) -> Self {
+        match self {
+            Self::Text => Self::Text,
+            Self::Json => Self::Json,
+            Self::Protobuf(message) => Self::Protobuf(message.clone()),
+            Self::Baggage => Self::Baggage,
+            Self::Template(template) => Self::Template(template.clone()),
+            Self::Headers => Self::Headers,
+            Self::Redis => Self::Redis,
+        }
+    }
+}
+
+/// The payload bytes of a text or binary cell; `None` for NULL and for other types. A tagged value loses its class.
+pub fn cell(array: &dyn Array, row: usize) -> Option<&[u8]> {
+    if array.is_null(row) {
+        return None;
+    }
+    match array.data_type() {
+        DataType::Utf8 => Some(array.as_string::<i32>().value(row).as_bytes()),
+        DataType::Binary => Some(array.as_binary::<i32>().value(row)),
+        _ => None,
+    }
+}
+
+/// The path that a step leads to; keys that carry data are not followed here.
+fn below(path: &Path, key: &str) -> Path {
+    path.join(Step::Key(key.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_in_a_payload_is_one_tree_and_goes_back() {
+        let codec = Codec { format: Format::Headers, inner: vec![(Path::key("baggage"), Codec::of(Format::Baggage))] };
+        let decoder = Decoder::new(&codec).expect("compiles");
+        let headers = Headers(vec![
+            ("traceparent".into(), Some(b"00-1".to_vec())),
+            ("baggage".into(), Some(b"session.id=abc,synthetic=true".to_vec())),
+            ("gone".into(), None),
+        ]);
+        let bytes = headers.write();
+        let mut tree = decoder.decode(&bytes).expect("decodes");
+        let path: Path = "$.baggage['session.id']".parse().expect("path");
+        assert_eq!(tree.find(&path)[0].canonical().as_deref(), Some("abc"));
+        assert_eq!(decoder.encode(&tree, &bytes).expect("encodes"), bytes);
+        *tree.find_mut(&path)[0] = Node::Text("xyz".into());
+        let changed = decoder.encode(&tree, &bytes).expect("encodes");
+        let back = Headers::read(&changed).expect("headers");
+        assert_eq!(back.0[1].1.as_deref(), Some(&b"session.id=xyz,synthetic=true"[..]));
+        assert_eq!(back.0[2].1, None);
+    }
+}
