@@ -22,8 +22,9 @@ impl Account {
         if !rustix::process::geteuid().is_root() {
             return Ok(None);
         }
-        let users = std::fs::read_to_string("/etc/passwd")
-            .map_err(|error| Error::new(Class::Unreachable, format!("can't read the users of this machine: {error}")))?;
+        let users = std::fs::read_to_string("/etc/passwd").map_err(|error| {
+            Error::new(Class::Unreachable, format!("can't read the users of this machine: {error}"))
+        })?;
         ["postgres", "nobody"].iter().find_map(|name| Self::find(&users, name)).map(Some).ok_or_else(|| {
             Error::new(Class::Unreachable, "servers are not run as root, and there is no user `postgres` or `nobody`")
                 .help("run `reenact` as a user other than root, or add the user `nobody`")
@@ -55,7 +56,8 @@ impl Account {
                 (false, false) => meta.mode() & 0o001 != 0,
             };
             if !passes {
-                let message = format!("user `{}`, under which servers run, can't enter `{}`", self.name, above.display());
+                let message =
+                    format!("user `{}`, under which servers run, can't enter `{}`", self.name, above.display());
                 return Err(Error::new(Class::Unreachable, message)
                     .help(format!("set `TMPDIR` to a folder that user `{}` can reach", self.name)));
             }
@@ -70,7 +72,8 @@ mod tests {
 
     #[test]
     fn the_account_is_read_by_its_exact_name_and_is_never_root() {
-        let users = "root:x:0:0::/root:/bin/sh\nnobody2:x:7:7::/:/x\nnobody:x:65534:65533::/:/x\npostgres:x:0:0::/:/x\n";
+        let users =
+            "root:x:0:0::/root:/bin/sh\nnobody2:x:7:7::/:/x\nnobody:x:65534:65533::/:/x\npostgres:x:0:0::/:/x\n";
         assert_eq!(Account::find(users, "nobody").map(|a| (a.uid, a.gid)), Some((65534, 65533)));
         assert_eq!(Account::find(users, "postgres"), None);
     }

@@ -47,10 +47,9 @@ impl Ground {
     /// Makes a folder (0700) inside the lease's.
     pub(crate) fn folder(&self, name: &str) -> Result<PathBuf> {
         let path = self.draft.dir().join(name);
-        std::fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&path)
-            .map_err(|error| Error::new(Class::Write, format!("can't create the folder `{}`: {error}", path.display())))?;
+        std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(|error| {
+            Error::new(Class::Write, format!("can't create the folder `{}`: {error}", path.display()))
+        })?;
         self.hand_over(&path)?;
         Ok(path)
     }
@@ -195,7 +194,8 @@ fn last_words(log: &[u8]) -> String {
     let text = String::from_utf8_lossy(tail);
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let last = &lines[lines.len().saturating_sub(4)..];
-    let words: Vec<String> = last.iter().map(|line| without_secrets(&line.chars().take(240).collect::<String>())).collect();
+    let words: Vec<String> =
+        last.iter().map(|line| without_secrets(&line.chars().take(240).collect::<String>())).collect();
     words.join(" | ")
 }
 

@@ -116,11 +116,15 @@ impl Provider for Embedded {
     async fn lease(&self, wanted: &Wanted) -> Result<Lease> {
         wanted.check()?;
         if let Some(service) = wanted.services.iter().find(|s| matches!(s.kind, Kind::Postgres | Kind::Mysql)) {
-            return Err(Error::new(Class::Input, format!("a `{}` service can't run within this process", service.kind))
-                .help("use the provider `process`, or `external` with a URL")
-                .at(Site::service(&service.name)));
+            return Err(Error::new(
+                Class::Input,
+                format!("a `{}` service can't run within this process", service.kind),
+            )
+            .help("use the provider `process`, or `external` with a URL")
+            .at(Site::service(&service.name)));
         }
-        let child = wanted.services.iter().any(|s| s.kind == Kind::Redis) && self.search.find(&redis::PROGRAMS).is_some();
+        let child =
+            wanted.services.iter().any(|s| s.kind == Kind::Redis) && self.search.find(&redis::PROGRAMS).is_some();
         let account = if child { Account::to_drop_to()? } else { None };
         let draft = self.registry.begin(self.name(), &self.base, account.as_ref())?;
         let ground = Ground { draft, account, search: self.search.clone() };

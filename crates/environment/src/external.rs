@@ -43,7 +43,8 @@ impl Provider for External {
                     .at(site())
             })?;
             if endpoint.kind != service.kind {
-                let message = format!("the URL given is of a `{}` service, wanted is `{}`", endpoint.kind, service.kind);
+                let message =
+                    format!("the URL given is of a `{}` service, wanted is `{}`", endpoint.kind, service.kind);
                 return Err(Error::new(Class::Input, message).at(site()));
             }
             if !schemes(service.kind).contains(&endpoint.dsn.scheme()) {
@@ -53,13 +54,7 @@ impl Provider for External {
             }
             endpoints.insert(service.name.clone(), endpoint.clone());
         }
-        Ok(Lease {
-            id: random_hex(8)?,
-            dir: PathBuf::new(),
-            endpoints,
-            open: Vec::new(),
-            admins: BTreeMap::new(),
-        })
+        Ok(Lease { id: random_hex(8)?, dir: PathBuf::new(), endpoints, open: Vec::new(), admins: BTreeMap::new() })
     }
 
     /// Leaves the servers alone.

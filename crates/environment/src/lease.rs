@@ -114,7 +114,9 @@ impl Lease {
         let text = match std::fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::new(Class::Unexpected, format!("can't read `{}`: {error}", path.display()))),
+            Err(error) => {
+                return Err(Error::new(Class::Unexpected, format!("can't read `{}`: {error}", path.display())));
+            }
         };
         serde_json::from_slice(&text)
             .map(Some)

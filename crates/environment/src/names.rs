@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn long_names_fit_a_mysql_account() {
-        let services = [WantedService::new("a".repeat(90), Kind::Mysql), WantedService::new("a".repeat(91), Kind::Mysql)];
+        let services =
+            [WantedService::new("a".repeat(90), Kind::Mysql), WantedService::new("a".repeat(91), Kind::Mysql)];
         let names = databases(&services);
         assert!(names.values().all(|name| name.len() <= 32));
         assert_ne!(names.values().next(), names.values().nth(1));

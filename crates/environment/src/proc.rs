@@ -172,8 +172,10 @@ pub(crate) async fn stop(lease: &str, registered: &[Stamp]) -> Vec<String> {
         // Looked for anew: a child may have been forked meanwhile.
         let (heads, descendants) = family(lease, registered);
         known.extend(heads.iter().chain(&descendants).map(|seen| seen.stamp));
-        let left: Vec<Seen> =
-            known.iter().filter_map(|process| Seen::of(process.pid).filter(|seen| seen.stamp == *process && seen.runs())).collect();
+        let left: Vec<Seen> = known
+            .iter()
+            .filter_map(|process| Seen::of(process.pid).filter(|seen| seen.stamp == *process && seen.runs()))
+            .collect();
         if left.is_empty() {
             return Vec::new();
         }

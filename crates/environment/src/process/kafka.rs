@@ -183,7 +183,9 @@ async fn find_jars(ground: &Ground, options: &Options) -> Result<PathBuf> {
         .clone()
         .or_else(|| variable("XDG_CACHE_HOME"))
         .or_else(|| variable("HOME").map(|home| home.join(".cache")))
-        .ok_or_else(|| Error::new(Class::Input, "there is no folder to cache Kafka's jars").help("set `XDG_CACHE_HOME`"))?
+        .ok_or_else(|| {
+            Error::new(Class::Input, "there is no folder to cache Kafka's jars").help("set `XDG_CACHE_HOME`")
+        })?
         .join("reenact/kafka");
     let folder = cache.join(VERSION);
     if !holds_jars(&folder) {
@@ -217,7 +219,11 @@ async fn fetch(ground: &Ground, cache: &Path, folder: &Path) -> Result<()> {
     // As the user, not as the servers' account: Maven needs the user's settings, mirrors and repository.
     let mut command = Command::new(maven);
     command.args(["-q", "-B", "-f"]).arg(&pom).arg("dependency:copy-dependencies").arg("-DincludeScope=runtime");
-    command.arg("-DoutputDirectory=jars").current_dir(&partial).stdin(Stdio::null()).env(LEASE_VARIABLE, ground.draft.id());
+    command
+        .arg("-DoutputDirectory=jars")
+        .current_dir(&partial)
+        .stdin(Stdio::null())
+        .env(LEASE_VARIABLE, ground.draft.id());
     ground.run("mvn", command, &log).await.map_err(|error| error.help(JARS_HELP))?;
     match std::fs::rename(partial.join("jars"), folder) {
         // Somebody else was quicker.

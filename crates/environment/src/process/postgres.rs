@@ -67,7 +67,8 @@ pub(super) async fn start(ground: &Ground, services: &[WantedService], options: 
         run(&mut admin, format!("CREATE ROLE {name} LOGIN CREATEDB PASSWORD '{password}'")).await?;
         run(&mut admin, format!("CREATE DATABASE {name} OWNER {name}")).await?;
         run(&mut admin, format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC")).await?;
-        let url = |user: &str, password: &str| Dsn::new(format!("postgres://{user}:{password}@127.0.0.1:{port}/{name}"));
+        let url =
+            |user: &str, password: &str| Dsn::new(format!("postgres://{user}:{password}@127.0.0.1:{port}/{name}"));
         up.push(Up {
             service: service.name.clone(),
             kind: Kind::Postgres,

@@ -67,14 +67,17 @@ impl Entry {
         let text = match std::fs::read(path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::new(Class::Unexpected, format!("can't read `{}`: {error}", path.display()))),
+            Err(error) => {
+                return Err(Error::new(Class::Unexpected, format!("can't read `{}`: {error}", path.display())));
+            }
         };
         let entry: Self = serde_json::from_slice(&text).map_err(|error| {
             Error::new(Class::Cleanup, format!("the record `{}` does not parse: {error}", path.display()))
                 .help("stop the servers that it names by hand, then remove the file")
         })?;
         if entry.format != FORMAT {
-            let message = format!("the record `{}` has format {}, this program knows {FORMAT}", path.display(), entry.format);
+            let message =
+                format!("the record `{}` has format {}, this program knows {FORMAT}", path.display(), entry.format);
             return Err(Error::new(Class::Cleanup, message).help("use the version of `reenact` that wrote it"));
         }
         Ok(Some(entry))

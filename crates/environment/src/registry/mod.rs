@@ -62,7 +62,8 @@ impl Registry {
             .or_else(|| variable("XDG_STATE_HOME").map(|state| state.join("reenact")))
             .or_else(|| variable("HOME").map(|home| home.join(".local/state/reenact")))
             .ok_or_else(|| {
-                Error::new(Class::Input, "there is no folder to register what is created").help("set `REENACT_STATE_DIR`")
+                Error::new(Class::Input, "there is no folder to register what is created")
+                    .help("set `REENACT_STATE_DIR`")
             })?;
         Self::at(state)
     }
