@@ -19,11 +19,12 @@ use tokio::process::{Child, Command};
 use crate::LEASE_VARIABLE;
 use crate::account::Account;
 use crate::lease::secret_file;
+use crate::proc::LOG;
 use crate::programs::SearchPath;
 use crate::registry::Draft;
 
 /// How long a server may take until it answers.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_mins(1);
 /// How long one request may take before it is asked again.
 const PROBE: Duration = Duration::from_secs(3);
 /// Between two requests.
@@ -55,9 +56,9 @@ impl Ground {
     }
 
     /// Writes a file (0600) that the servers' account may read; what is there already is replaced.
-    pub(crate) fn file(&self, path: &Path, content: &str) -> Result<()> {
+    pub(crate) fn file(&self, path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
         remove_file(path)?;
-        secret_file(path, content.as_bytes())
+        secret_file(path, content.as_ref())
             .map_err(|error| Error::new(Class::Write, format!("can't write `{}`: {error}", path.display())))?;
         self.hand_over(path)
     }
@@ -84,9 +85,10 @@ impl Ground {
         command
     }
 
-    /// Starts a command whose output goes to a log file.
-    pub(crate) fn spawn(&self, name: &'static str, mut command: Command, log: &Path) -> Result<Server> {
-        let output = File::options().append(true).create(true).open(log);
+    /// Starts a command whose output goes to the log in a folder; by this log, too, it is known to belong to the lease.
+    pub(crate) fn spawn(&self, name: &'static str, mut command: Command, folder: &Path) -> Result<Server> {
+        let log = folder.join(LOG);
+        let output = File::options().append(true).create(true).open(&log);
         let (out, err) = output
             .and_then(|file| Ok((file.try_clone()?, file)))
             .map_err(|error| Error::new(Class::Write, format!("can't write `{}`: {error}", log.display())))?;
@@ -98,12 +100,12 @@ impl Ground {
         if let Some(pid) = child.id() {
             self.draft.process(pid, name)?;
         }
-        Ok(Server { name, child, log: log.to_owned() })
+        Ok(Server { name, child, log })
     }
 
-    /// Runs a command to its end, which must be a good one.
-    pub(crate) async fn run(&self, name: &'static str, command: Command, log: &Path) -> Result<()> {
-        let mut server = self.spawn(name, command, log)?;
+    /// Runs a command to its end, which must be a good one; its output goes to the log in a folder.
+    pub(crate) async fn run(&self, name: &'static str, command: Command, folder: &Path) -> Result<()> {
+        let mut server = self.spawn(name, command, folder)?;
         match server.child.wait().await {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(server.failure(&status.to_string())),

@@ -5,6 +5,7 @@
 //! process that was looked at is the one that is signalled.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
@@ -58,11 +59,44 @@ impl Seen {
         !matches!(self.state, 'Z' | 'X' | 'x')
     }
 
-    fn carries(&self, lease: &str) -> bool {
-        let wanted = format!("{LEASE_VARIABLE}={lease}");
-        std::fs::read(format!("/proc/{}/environ", self.stamp.pid))
-            .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes()))
+    /// Whether its environment names the lease, or it writes to a log of the lease.
+    ///
+    /// The first alone is not enough: Redis and PostgreSQL's children write their title over their environment, and a
+    /// child that was forked and did not yet call `exec` has its parent's.
+    fn belongs(&self, lease: Claim<'_>) -> bool {
+        let process = Path::new("/proc").join(self.stamp.pid.to_string());
+        let wanted = format!("{LEASE_VARIABLE}={}", lease.id);
+        let named = std::fs::read(process.join("environ"))
+            .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes()));
+        let is_log = |file: &Path| file.starts_with(lease.dir) && is_log(file);
+        named
+            || std::fs::read_dir(process.join("fd")).into_iter().flatten().flatten().any(|open| {
+                std::fs::read_link(open.path()).is_ok_and(|file| is_log(&file)) && writes(&process, &open.file_name())
+            })
     }
+}
+
+/// What makes a process part of a lease.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claim<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) dir: &'a Path,
+    pub(crate) registered: &'a [Stamp],
+}
+
+/// The name of the file that a child writes its output to.
+pub(crate) const LOG: &str = "log";
+
+fn is_log(file: &Path) -> bool {
+    // The kernel marks a file that is removed already.
+    file.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.trim_end_matches(" (deleted)") == LOG)
+}
+
+/// Whether a file is open for writing; somebody may be reading along.
+fn writes(process: &Path, descriptor: &std::ffi::OsStr) -> bool {
+    let info = std::fs::read_to_string(process.join("fdinfo").join(descriptor)).unwrap_or_default();
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+    flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok()).is_some_and(|flags| flags & 0o3 != 0)
 }
 
 /// The start time of a process id, if it runs.
@@ -110,16 +144,16 @@ fn lineage(processes: &[Seen]) -> BTreeSet<i32> {
     lineage
 }
 
-/// The processes of a lease: those registered, those that carry its variable, and what descends from either.
+/// The processes of a lease: those registered, those that show that they belong to it, and what descends from either.
 ///
 /// Returned are the heads (to be asked to stop) and then their descendants.
-fn family(lease: &str, registered: &[Stamp]) -> (Vec<Seen>, Vec<Seen>) {
+fn family(lease: Claim<'_>) -> (Vec<Seen>, Vec<Seen>) {
     let processes = all();
     let spared = lineage(&processes);
     let (mut heads, mut rest): (Vec<Seen>, Vec<Seen>) = processes
         .into_iter()
         .filter(|seen| !spared.contains(&seen.stamp.pid))
-        .partition(|seen| registered.contains(&seen.stamp) || seen.carries(lease));
+        .partition(|seen| lease.registered.contains(&seen.stamp) || seen.belongs(lease));
     let mut members: BTreeSet<i32> = heads.iter().map(|seen| seen.stamp.pid).collect();
     let mut descendants = Vec::new();
     loop {
@@ -154,8 +188,8 @@ fn signal(process: Stamp, signal: Signal) {
 }
 
 /// Stops every process of a lease and waits until none is left; returns those that could not be stopped.
-pub(crate) async fn stop(lease: &str, registered: &[Stamp]) -> Vec<String> {
-    let (heads, descendants) = family(lease, registered);
+pub(crate) async fn stop(lease: Claim<'_>) -> Vec<String> {
+    let (heads, descendants) = family(lease);
     let mut known: BTreeSet<Stamp> = descendants.iter().map(|seen| seen.stamp).collect();
     for head in &heads {
         known.insert(head.stamp);
@@ -170,7 +204,7 @@ pub(crate) async fn stop(lease: &str, registered: &[Stamp]) -> Vec<String> {
     let deadline = Instant::now() + KILLED;
     loop {
         // Looked for anew: a child may have been forked meanwhile.
-        let (heads, descendants) = family(lease, registered);
+        let (heads, descendants) = family(lease);
         known.extend(heads.iter().chain(&descendants).map(|seen| seen.stamp));
         let left: Vec<Seen> = known
             .iter()
@@ -213,12 +247,37 @@ mod tests {
         let mut stranger = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let pid = i32::try_from(stranger.id()).unwrap();
         let real = stamp(pid).unwrap();
-        let left = stop("0000000000000000", &[Stamp { start: real.start.wrapping_sub(1), ..real }]).await;
+        let claim = Claim { id: "0000000000000000", dir: Path::new("/nowhere"), registered: &[] };
+        let other = [Stamp { start: real.start.wrapping_sub(1), ..real }];
+        let left = stop(Claim { registered: &other, ..claim }).await;
         assert!(left.is_empty());
         assert!(alive(real), "a foreign process was stopped");
-        let left = stop("0000000000000000", &[real]).await;
+        let left = stop(Claim { registered: &[real], ..claim }).await;
         assert!(left.is_empty());
         assert!(!alive(real));
         stranger.wait().unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_writes_a_log_of_the_lease_is_stopped_and_who_reads_it_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = std::fs::File::create(dir.path().join(LOG)).unwrap();
+        let data = std::fs::File::create(dir.path().join("data")).unwrap();
+        let sleep = || {
+            let mut command = std::process::Command::new("sleep");
+            command.arg("60").env_clear();
+            command
+        };
+        let mut server = sleep().stderr(log).spawn().unwrap();
+        let mut reader = sleep().stdin(std::fs::File::open(dir.path().join(LOG)).unwrap()).spawn().unwrap();
+        let mut application = sleep().stdout(data).spawn().unwrap();
+        let claim = Claim { id: "0000000000000000", dir: dir.path(), registered: &[] };
+        assert!(stop(claim).await.is_empty());
+        server.wait().unwrap();
+        for other in [&mut reader, &mut application] {
+            assert!(other.try_wait().unwrap().is_none(), "a process of somebody else was stopped");
+            other.kill().unwrap();
+            other.wait().unwrap();
+        }
     }
 }

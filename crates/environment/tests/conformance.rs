@@ -1,5 +1,7 @@
 //! One suite for every provider, on real servers. A missing server fails it and says what to install.
 
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! Nothing stays behind: the owner of a lease is killed at many instants, and one collection removes the rest.
 
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
 mod common;
 
 use std::io::{BufRead as _, BufReader};
@@ -117,6 +119,22 @@ async fn a_record_that_points_elsewhere_removes_nothing_there_and_is_told() {
     edit(sandbox.state(), &lease.id, |record| record["dir"] = lease.dir.to_str().unwrap().into());
     assert_eq!(registry.down_own().await.unwrap(), [lease.id]);
     sandbox.assert_empty("after `down_own`");
+}
+
+#[tokio::test]
+async fn files_and_folders_outside_the_lease_go_with_it() {
+    let sandbox = Sandbox::new();
+    let registry = sandbox.registry();
+    let provider = Process::new(registry.clone()).base(sandbox.base.path());
+    let lease = provider.lease(&Wanted::new([("ledger", Kind::Sqlite)])).await.unwrap();
+    let outside = ["folder", "file", "gone"].map(|name| sandbox.state().join(format!("{name}-{}", lease.id)));
+    std::fs::create_dir(&outside[0]).unwrap();
+    std::fs::write(outside[0].join("inside"), "").unwrap();
+    std::fs::write(&outside[1], "").unwrap();
+    edit(sandbox.state(), &lease.id, |record| record["paths"] = serde_json::json!(outside));
+    registry.down(&lease.id).await.unwrap();
+    assert!(outside.iter().all(|path| !path.exists()));
+    sandbox.assert_empty("after `down`");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What is particular to single servers of the `process` provider.
 
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
 mod common;
 
 use common::{Sandbox, lets_in, names_in, write_and_read};
@@ -132,5 +134,24 @@ async fn a_test_may_ask_for_administrators_and_settings() {
     assert_eq!(binlog, 1);
     sqlx::raw_sql("CREATE USER reader@'127.0.0.1'").execute(&mut mysql).await.unwrap();
     provider.release(&lease).await.unwrap();
+    sandbox.assert_empty("after the release");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_starts_from_an_empty_cache_and_then_from_what_is_kept_there() {
+    let sandbox = Sandbox::new();
+    let cache = sandbox.state().join("cache");
+    let provider = Process::new(sandbox.registry()).base(sandbox.base.path()).cache(&cache);
+    for round in ["first", "second"] {
+        let lease = provider.lease(&Wanted::new([("events", Kind::Kafka)])).await.unwrap();
+        write_and_read(Kind::Kafka, lease.dsn("events").unwrap()).await;
+        provider.release(&lease).await.unwrap();
+        let kept: std::collections::BTreeSet<_> = std::fs::read_dir(cache.join("reenact/kafka"))
+            .unwrap()
+            .map(|item| item.unwrap().file_name().into_string().unwrap())
+            .collect();
+        let expected = ["4.2.0", "kafka_2.13-4.2.0.jar.bootstrap.checkpoint"].map(str::to_owned);
+        assert_eq!(kept, expected.into(), "after the {round} start");
+    }
     sandbox.assert_empty("after the release");
 }

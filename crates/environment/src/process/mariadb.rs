@@ -32,7 +32,6 @@ struct Login {
 struct Home {
     folder: PathBuf,
     data: PathBuf,
-    log: PathBuf,
     init: PathBuf,
     socket: PathBuf,
 }
@@ -41,7 +40,7 @@ pub(super) async fn start(ground: &Ground, services: &[WantedService], options: 
     let program = require(&ground.search, &["mariadbd", "mysqld"], HELP)?;
     let folder = ground.folder("mysql")?;
     let at = |name: &str| folder.join(name);
-    let home = Home { data: at("data"), log: at("log"), init: at("init.sql"), socket: at("s"), folder: folder.clone() };
+    let home = Home { data: at("data"), init: at("init.sql"), socket: at("s"), folder: folder.clone() };
     if home.socket.as_os_str().len() > SOCKET_LIMIT {
         return Err(Error::new(Class::Input, "the folder for temporary files has too long a path for a Unix socket")
             .help("set `TMPDIR` to a folder with a shorter path"));
@@ -55,7 +54,7 @@ pub(super) async fn start(ground: &Ground, services: &[WantedService], options: 
         logins.push(Login { service: service.name.clone(), name, password: random_hex(24)? });
     }
     let admin = if options.admins { Some(random_hex(24)?) } else { None };
-    ground.file(&home.init, &init_statements(&logins, admin.as_deref(), mariadb))?;
+    ground.file(&home.init, init_statements(&logins, admin.as_deref(), mariadb))?;
 
     let mut attempts = Attempts::default();
     let port = loop {
@@ -80,7 +79,7 @@ async fn install(ground: &Ground, program: &Path, home: &Home) -> Result<bool> {
         let mut command = ground.command(&installer, &home.folder);
         command.arg("--no-defaults").arg(datadir(home)).arg("--auth-root-authentication-method=normal");
         command.args(["--skip-test-db", "--skip-name-resolve"]);
-        ground.run("mariadb-install-db", command, &home.log).await?;
+        ground.run("mariadb-install-db", command, &home.folder).await?;
         return Ok(true);
     }
     if program.ends_with("mariadbd") {
@@ -88,7 +87,7 @@ async fn install(ground: &Ground, program: &Path, home: &Home) -> Result<bool> {
     }
     let mut command = ground.command(program, &home.folder);
     command.arg("--no-defaults").arg("--initialize-insecure").arg(datadir(home));
-    ground.run("mysqld", command, &home.log).await?;
+    ground.run("mysqld", command, &home.folder).await?;
     Ok(false)
 }
 
@@ -141,7 +140,7 @@ async fn serve(
     // Data that is thrown away needs no durability.
     command.args(["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--sync-binlog=0"]);
     command.args(options.settings(Kind::Mysql).map(|(name, value)| format!("--{name}={value}")));
-    let mut server = ground.spawn("mysqld", command, &home.log)?;
+    let mut server = ground.spawn("mysqld", command, &home.folder)?;
     for login in logins {
         let account = MySqlConnectOptions::new().host("127.0.0.1").port(port).username(&login.name);
         let account = account.password(&login.password).database(&login.name).ssl_mode(MySqlSslMode::Disabled);

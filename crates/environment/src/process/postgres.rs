@@ -40,9 +40,9 @@ logging_collector = off
 pub(super) async fn start(ground: &Ground, services: &[WantedService], options: &Options) -> Result<Vec<Up>> {
     let programs = ground.search.folder_of(&["initdb", "postgres"]).ok_or_else(|| missing("initdb", HELP))?;
     let home = ground.folder("postgres")?;
-    let (data, log) = (home.join("data"), home.join("log"));
+    let data = home.join("data");
     let secret = random_hex(24)?;
-    init(ground, programs, &home, &log, &secret).await?;
+    init(ground, programs, &home, &secret).await?;
     let mut settings = SETTINGS.to_owned();
     for (name, value) in options.settings(Kind::Postgres) {
         // Writing into a string can't fail.
@@ -53,7 +53,7 @@ pub(super) async fn start(ground: &Ground, services: &[WantedService], options: 
     let mut attempts = Attempts::default();
     let (port, mut admin) = loop {
         let port = free_port()?;
-        match serve(ground, programs, &home, &log, &secret, port).await {
+        match serve(ground, programs, &home, &secret, port).await {
             Ok(admin) => break (port, admin),
             Err(failure) => attempts.again(failure)?,
         }
@@ -88,7 +88,7 @@ pub(super) async fn start(ground: &Ground, services: &[WantedService], options: 
 }
 
 /// Makes the cluster; its superuser has a password from the first instant on.
-async fn init(ground: &Ground, programs: &Path, home: &Path, log: &Path, secret: &str) -> Result<()> {
+async fn init(ground: &Ground, programs: &Path, home: &Path, secret: &str) -> Result<()> {
     let password_file = home.join("password");
     ground.file(&password_file, secret)?;
     let mut outcome = Ok(());
@@ -97,7 +97,7 @@ async fn init(ground: &Ground, programs: &Path, home: &Path, log: &Path, secret:
         let mut command = ground.command(&programs.join("initdb"), home);
         command.arg("-D").arg(home.join("data")).args(["-U", ADMIN, "-A", "scram-sha-256", "-E", "UTF8", "--no-sync"]);
         command.arg(format!("--locale={locale}")).arg("--pwfile").arg(&password_file);
-        outcome = ground.run("initdb", command, log).await;
+        outcome = ground.run("initdb", command, home).await;
         if outcome.is_ok() {
             break;
         }
@@ -118,13 +118,12 @@ async fn serve(
     ground: &Ground,
     programs: &Path,
     home: &Path,
-    log: &Path,
     secret: &str,
     port: u16,
 ) -> std::result::Result<PgConnection, Failure> {
     let mut command = ground.command(&programs.join("postgres"), home);
     command.arg("-D").arg(home.join("data")).arg("-p").arg(port.to_string());
-    let mut server = ground.spawn("postgres", command, log)?;
+    let mut server = ground.spawn("postgres", command, home)?;
     let options = login(port, ADMIN, secret, "postgres");
     server
         .until_ready(|| async {

@@ -54,7 +54,7 @@ async fn serve(
     ground.file(&file, config)?;
     let mut command = ground.command(program, home);
     command.arg(&file);
-    let mut server = ground.spawn("redis-server", command, &home.join("log"))?;
+    let mut server = ground.spawn("redis-server", command, home)?;
     server
         .until_ready(|| async {
             let client = redis::Client::open(url).ok()?;

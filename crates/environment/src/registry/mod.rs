@@ -2,8 +2,8 @@
 //!
 //! Hidden here: how a lease is found and removed after its owner was killed at any instant. Order is what makes it work:
 //! the record with the lease's folder is on disk before the folder is made; a child's process id is added as soon as
-//! there is one, and in the instant before that the child is found by the variable in its environment. Removal goes the
-//! other way: processes, folders, record. Each step takes "not found" for done, so it can be repeated.
+//! there is one, and in the instant before that the child is found by the variable in its environment or by the log of the
+//! lease that it writes to. Removal goes the other way: processes, folders, record. Each step takes "not found" for done, so it can be repeated.
 //! Passwords are never here.
 
 mod entry;
@@ -140,7 +140,7 @@ impl Registry {
         let Some(entry) = self.entry(id)? else { return Ok(()) };
         let registered: Vec<_> =
             if entry.same_boot() { entry.processes.iter().map(|p| p.stamp).collect() } else { Vec::new() };
-        let mut left = proc::stop(id, &registered).await;
+        let mut left = proc::stop(proc::Claim { id, dir: &entry.dir, registered: &registered }).await;
         if left.is_empty() {
             for path in entry.paths.iter().rev().chain([&entry.dir]) {
                 left.extend(remove_tree(path, id).await.err());
@@ -339,7 +339,11 @@ async fn remove_tree(path: &Path, id: &str) -> std::result::Result<(), String> {
         return Err(format!("`{}`, which does not look like a part of lease `{id}`", path.display()));
     }
     let target = path.to_owned();
-    let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(&target)).await;
+    let removed = tokio::task::spawn_blocking(move || match std::fs::remove_dir_all(&target) {
+        Err(error) if error.kind() == ErrorKind::NotADirectory => std::fs::remove_file(&target),
+        other => other,
+    })
+    .await;
     match removed {
         Ok(Err(error)) if error.kind() != ErrorKind::NotFound => Err(format!("`{}`: {error}", path.display())),
         Ok(_) => Ok(()),
