@@ -24,8 +24,7 @@ async fn main() -> Result<()> {
     let began = std::time::Instant::now();
     let lease = Process::new(Registry::at(state)?).base(base).lease(&wanted).await?;
     let mut out = std::io::stdout();
-    writeln!(out, "{}", lease.id)
-        .and_then(|()| writeln!(out, "up after {} ms", began.elapsed().as_millis()))
+    writeln!(out, "{} up after {} ms", lease.id, began.elapsed().as_millis())
         .and_then(|()| out.flush())
         .map_err(|error| Error::new(Class::Write, format!("can't write: {error}")))?;
     std::future::pending().await

@@ -22,10 +22,10 @@ fn hold(sandbox: &Sandbox) -> Child {
     Command::new(example).arg(sandbox.state()).arg(sandbox.base.path()).stdout(Stdio::piped()).spawn().unwrap()
 }
 
-fn first_line(child: &mut Child) -> String {
+fn leased(child: &mut Child) -> String {
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    line.trim().to_owned()
+    line.split_whitespace().next().expect("a lease").to_owned()
 }
 
 fn kill(mut child: Child) {
@@ -38,7 +38,7 @@ async fn a_lease_whose_owner_was_killed_is_collected_and_no_earlier() {
     let sandbox = Sandbox::new();
     let registry = sandbox.registry();
     let mut child = hold(&sandbox);
-    let id = first_line(&mut child);
+    let id = leased(&mut child);
     assert!(registry.gc().await.unwrap().is_empty());
     assert!(registry.list().unwrap()[0].owner_alive);
     kill(child);
@@ -68,7 +68,7 @@ async fn a_kept_lease_outlives_its_owner_and_is_loaded_by_another_process() {
     let sandbox = Sandbox::new();
     let registry = sandbox.registry();
     let mut child = hold(&sandbox);
-    let id = first_line(&mut child);
+    let id = leased(&mut child);
     registry.keep(&id).unwrap();
     kill(child);
     assert!(registry.gc().await.unwrap().is_empty());
