@@ -2,7 +2,7 @@
 //!
 //! Hidden here: each system's dialect, in both directions, so that what is read in one way is written in the same way. A
 //! [`Source`] reads and can do no harm; a [`Target`] writes only where the marker stands. Stores choose no mask and write no
-//! file. Every store passes the one suite in [`conformance`]; a new store is one module and one line in [`STORES`].
+//! file. Every store passes the one suite in `conformance`; a new store is one module and one line in [`STORES`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,10 +12,15 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use reenact_model::catalog::{Identity, Scope};
 use reenact_model::digest::EntityDigest;
-use reenact_model::{Captured, Dsn, Entity, FieldPath, KeySet, Kind, Part, Position, Relationship, Result, ServiceCatalog, Via};
+use reenact_model::{
+    Captured, Dsn, Entity, FieldPath, KeySet, Kind, Part, Position, Relationship, Result, ServiceCatalog, Via,
+};
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod sql;
+mod stream;
 
 /// All stores of this build.
 pub static STORES: &[&dyn Store] = &[&sql::sqlite::Sqlite];
@@ -236,7 +241,12 @@ pub trait Target: Send {
     ///
     /// # Errors
     /// If they can't be read.
-    async fn keys(&mut self, entity: &Entity, fields: &[FieldPath], condition: Option<&reenact_model::catalog::Condition>) -> Result<KeySet>;
+    async fn keys(
+        &mut self,
+        entity: &Entity,
+        fields: &[FieldPath],
+        condition: Option<&reenact_model::catalog::Condition>,
+    ) -> Result<KeySet>;
 
     /// The keys of an edge's child end that have no parent, both ends in this service: an anti-join on the server where it can.
     ///
