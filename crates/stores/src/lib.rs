@@ -2,7 +2,7 @@
 //!
 //! Hidden here: each system's dialect, in both directions, so that what is read in one way is written in the same way. A
 //! [`Source`] reads and can do no harm; a [`Target`] writes only where the marker stands. Stores choose no mask and write no
-//! file. Every store passes the one suite in [`conformance`]; a new store is one module and one line in [`STORES`].
+//! file. Every store passes the one suite in `conformance`; a new store is one module and one line in [`STORES`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +17,10 @@ use reenact_model::{
 };
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod sql;
+mod stream;
 
 /// All stores of this build.
 pub static STORES: &[&dyn Store] = &[&sql::sqlite::Sqlite];

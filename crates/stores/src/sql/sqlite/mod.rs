@@ -1,0 +1,232 @@
+//! SQLite: a file.
+//!
+//! Hidden here: the dialect, and that a type belongs to a value and not to a column. Every column travels as
+//! [`ValueType::Tagged`](reenact_model::ValueType::Tagged): the storage class, then the value's text or bytes, so that a text
+//! in an integer column, a whole real and a NUL in a text come back as they were. A source is opened read-only; its pin is
+//! a read transaction.
+
+mod describe;
+mod read;
+mod target;
+
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use async_trait::async_trait;
+use futures::stream::{BoxStream, StreamExt};
+use reenact_model::captured::Extractor;
+use reenact_model::catalog::{Identity, Scope};
+use reenact_model::{
+    Captured, Class, Dsn, Entity, Error, FieldPath, KeySet, Kind, Part, Position, Relationship, Result, ServiceCatalog,
+    Site,
+};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
+use sqlx::{AssertSqlSafe, ConnectOptions, Row};
+use tokio::sync::Mutex;
+
+use crate::{Estimate, MARKER, Pinned, Read, Selection, Source, Store, Target};
+
+/// The store of SQLite files.
+#[derive(Clone, Copy, Debug)]
+pub struct Sqlite;
+
+#[async_trait]
+impl Store for Sqlite {
+    fn kind(&self) -> Kind {
+        Kind::Sqlite
+    }
+
+    async fn source(&self, dsn: &Dsn, scope: &Scope) -> Result<Box<dyn Source>> {
+        let database = Database::open(dsn, &scope.service, Access::Read).await?;
+        Ok(Box::new(SqliteSource { database, scope: scope.clone() }))
+    }
+
+    async fn target(&self, dsn: &Dsn, service: &str) -> Result<Box<dyn Target>> {
+        Ok(Box::new(target::SqliteTarget::new(Database::open(dsn, service, Access::Write).await?)))
+    }
+
+    async fn mark(&self, dsn: &Dsn) -> Result<()> {
+        let database = Database::open(dsn, "", Access::Write).await?;
+        database.execute(&format!("CREATE TABLE IF NOT EXISTS {MARKER} (note TEXT)")).await
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Read,
+    Write,
+}
+
+/// One connection to one file, for either side.
+struct Database {
+    service: String,
+    path: PathBuf,
+    connection: Mutex<SqliteConnection>,
+    queries: AtomicU64,
+}
+
+impl Database {
+    async fn open(dsn: &Dsn, service: &str, access: Access) -> Result<Self> {
+        let site = || Site::service(service);
+        let options = SqliteConnectOptions::from_str(dsn.expose()).map_err(|_| {
+            Error::new(Class::Input, "the url is no SQLite url").at(site()).help("write `sqlite:///path/to/file.db`")
+        })?;
+        let path = options.get_filename().to_owned();
+        let options = options
+            .read_only(access == Access::Read)
+            .create_if_missing(access == Access::Write)
+            .foreign_keys(false)
+            .busy_timeout(Duration::from_secs(5))
+            .disable_statement_logging();
+        let unreachable = || {
+            let message = format!("the file {} can't be opened", path.display());
+            Error::new(Class::Unreachable, message).at(site()).help("check the path and its permissions")
+        };
+        let mut connection = options.connect().await.map_err(|_| unreachable())?;
+        // SQLite opens lazily: only a read shows whether the file is a database.
+        let encoding: String =
+            sqlx::query_scalar("PRAGMA encoding").fetch_one(&mut connection).await.map_err(|_| unreachable())?;
+        let first = sqlx::query("SELECT count(*) FROM sqlite_schema").execute(&mut connection).await;
+        first.map_err(|_| unreachable())?;
+        if encoding != "UTF-8" {
+            return Err(Error::new(Class::Input, format!("the database is encoded in {encoding}"))
+                .at(site())
+                .help("only UTF-8 databases can be read; convert it with `VACUUM INTO` a new UTF-8 file"));
+        }
+        let path = std::fs::canonicalize(&path).map_err(|_| unreachable())?;
+        Ok(Self { service: service.to_owned(), path, connection: Mutex::new(connection), queries: AtomicU64::new(0) })
+    }
+
+    fn count_query(&self) {
+        self.queries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    async fn execute(&self, statement: &str) -> Result<()> {
+        self.count_query();
+        let mut connection = self.connection.lock().await;
+        let done = sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut *connection).await;
+        done.map(|_| ()).map_err(|error| failure(&error).at(Site::service(&self.service)))
+    }
+
+    /// Rows of a catalog query; never of an entity.
+    async fn rows(&self, statement: String, arguments: &[&str]) -> Result<Vec<SqliteRow>> {
+        self.count_query();
+        let mut connection = self.connection.lock().await;
+        let mut query = sqlx::query(AssertSqlSafe(statement));
+        for argument in arguments {
+            query = query.bind((*argument).to_owned());
+        }
+        query.fetch_all(&mut *connection).await.map_err(|error| failure(&error).at(Site::service(&self.service)))
+    }
+
+    fn identity(&self) -> Result<Identity> {
+        let meta = std::fs::metadata(&self.path)
+            .map_err(|_| Error::new(Class::Unreachable, "the file is gone").at(Site::service(&self.service)))?;
+        Ok(Identity(format!("sqlite:{}:{}:{}", self.path.display(), meta.dev(), meta.ino())))
+    }
+
+    fn batches(&self, read: Read) -> BoxStream<'_, Result<RecordBatch>> {
+        read::batches(self, read)
+    }
+
+    async fn keys(&self, entity: &Arc<Entity>, extractor: &Extractor) -> Result<KeySet> {
+        let mut columns: Vec<String> = extractor.columns().map(str::to_owned).collect();
+        columns.dedup();
+        super::keys_of(self.batches(read::all(entity, columns)), extractor).await
+    }
+
+    /// The keys of the child end without a parent. Both ends are compared by their canonical texts where the server does not
+    /// hold the reference itself.
+    async fn dangling(&self, edge: &Relationship, child: &Arc<Entity>, parent: &Arc<Entity>) -> Result<KeySet> {
+        let fields = |paths: &[FieldPath]| paths.iter().all(|path| path.path.is_none());
+        let extractor = Extractor::new(child, &edge.child.fields, edge.condition.as_ref())?;
+        if edge.declared && edge.condition.is_none() && fields(&edge.child.fields) && fields(&edge.parent.fields) {
+            let (sql, columns) = read::anti_join(edge, child, parent)?;
+            return super::keys_of(read::rows_of(self, child, sql, columns), &extractor).await;
+        }
+        let children = self.keys(child, &extractor).await?;
+        let parents = self.keys(parent, &Extractor::new(parent, &edge.parent.fields, None)?).await?;
+        Ok(children.minus(&parents))
+    }
+}
+
+/// The reading side.
+struct SqliteSource {
+    database: Database,
+    scope: Scope,
+}
+
+#[async_trait]
+impl Source for SqliteSource {
+    async fn describe(&self) -> Result<ServiceCatalog> {
+        describe::catalog(&self.database, &self.scope).await
+    }
+
+    async fn estimate(&self, read: &Read) -> Result<Estimate> {
+        let query = read::Query::new(read)?;
+        let rows = self.database.rows(format!("EXPLAIN QUERY PLAN {}", query.sql), &[]).await?;
+        let table = read::table_name(&read.entity);
+        let steps: Vec<String> = rows.iter().filter_map(|row| row.try_get::<String, _>("detail").ok()).collect();
+        let full_scan =
+            steps.iter().any(|step| step.strip_prefix("SCAN ").is_some_and(|rest| rest.starts_with(&table)));
+        let rows = if matches!(read.selection, Selection::All) { read.entity.estimate } else { None };
+        Ok(Estimate { rows, full_scan, how: steps.join("; ") })
+    }
+
+    async fn pin(&mut self, part: &Part, _known: &[(Arc<Entity>, KeySet)]) -> Result<Pinned> {
+        if *part != Part::Database {
+            let message = format!("a SQLite file has no {part} to pin");
+            return Err(Error::new(Class::Input, message).at(Site::service(&self.database.service)));
+        }
+        self.database.execute("BEGIN").await?;
+        self.database.rows("SELECT count(*) FROM sqlite_schema".to_owned(), &[]).await?;
+        let rows = self.database.rows("PRAGMA data_version".to_owned(), &[]).await?;
+        let version: i64 = rows.first().and_then(|row| row.try_get(0).ok()).unwrap_or_default();
+        Ok(Pinned { position: Position::of("data_version", version), gaps: Vec::new() })
+    }
+
+    fn read(&self, read: Read) -> BoxStream<'_, Result<Captured>> {
+        let (entity, via) = (read.entity.clone(), read.via);
+        let captured = move |batch| Captured::new(entity.clone(), batch, via);
+        self.database.batches(read).map(move |batch| batch.map(&captured)).boxed()
+    }
+
+    fn queries(&self) -> u64 {
+        self.database.queries.load(Ordering::Relaxed)
+    }
+}
+
+/// A name in double quotes.
+fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The one place where SQLite's errors become ours: its number, and of its words only the names of a broken constraint.
+fn failure(error: &sqlx::Error) -> Error {
+    let Some(database) = error.as_database_error() else {
+        return Error::new(Class::Unexpected, "the connection to the file failed");
+    };
+    let code: i32 = database.code().and_then(|code| code.parse().ok()).unwrap_or_default();
+    let message = database.message();
+    // 1811 is a trigger's own message, which may hold values; the others name tables and columns.
+    let named = match message.split_once("constraint failed: ") {
+        Some((_, names)) if code != 1811 => format!(": {names}"),
+        _ => String::new(),
+    };
+    let (class, what) = match code & 0xff {
+        5 | 6 => (Class::Unreachable, "the database is locked"),
+        8 => (Class::Write, "the file is read-only"),
+        10 => (Class::Write, "the disk failed"),
+        13 => (Class::Write, "no space is left"),
+        11 | 26 => (Class::Unreachable, "the file is no SQLite database, or is damaged"),
+        19 => (Class::Write, "a constraint does not hold"),
+        20 => (Class::Write, "a value has the wrong type for its column"),
+        _ => (Class::Unexpected, "SQLite failed"),
+    };
+    Error::new(class, format!("{}{named}", super::coded(what, Some(&format!("SQLite error {code}")))))
+}
