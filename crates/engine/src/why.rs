@@ -175,3 +175,32 @@ fn key_of(entity: &Entity, rows: &Masked, row: usize) -> Vec<(String, String)> {
         })
         .collect()
 }
+
+/// The fields of a record, by name; `None` is NULL.
+pub type Fields = Vec<(String, Option<String>)>;
+
+/// The records that have the value asked for, with all their fields as canonical texts.
+///
+/// # Errors
+/// [`Class::Input`] if there is none.
+pub fn records(bundle: &Bundle, asked: &Asked) -> Result<Vec<Fields>> {
+    let none = || Error::new(Class::Input, "the bundle has no such record").at(reenact_model::Site::entity(&asked.entity));
+    let entity = bundle.contents().entity(&asked.entity).cloned().ok_or_else(none)?;
+    let extractor = Extractor::new(&entity, std::slice::from_ref(&asked.field), None)?;
+    let wanted = Key::new([asked.value.as_str()]);
+    let mut out = Vec::new();
+    for rows in bundle.rows(&asked.entity)? {
+        let rows = rows?;
+        for (row, keys) in extractor.keys(rows.batch())?.iter().enumerate() {
+            if keys.contains(&wanted) {
+                let cell = |field: &reenact_model::Field| {
+                    let array = rows.batch().column_by_name(&field.name)?;
+                    let text = Reader::new(array, field.value).get(row).map(std::borrow::Cow::into_owned);
+                    Some((field.name.clone(), text))
+                };
+                out.push(entity.writable().filter_map(cell).collect());
+            }
+        }
+    }
+    if out.is_empty() { Err(none()) } else { Ok(out) }
+}

@@ -240,7 +240,7 @@ pub async fn capture(
     mut agents: Captures,
     seeds: &Seeds,
     out: &Arc<BundleWriter>,
-    signer: &SigningKey,
+    signer: &Arc<SigningKey>,
     expires_ms: Option<i64>,
     planned: Option<&str>,
     observer: &dyn Observer,
@@ -261,7 +261,7 @@ async fn run(
     agents: &mut Captures,
     seeds: &Seeds,
     out: &Arc<BundleWriter>,
-    signer: &SigningKey,
+    signer: &Arc<SigningKey>,
     expires_ms: Option<i64>,
     planned: Option<&str>,
     observer: &dyn Observer,
@@ -328,7 +328,7 @@ async fn run(
         record: serde_json::to_value(&record).map_err(|_| Error::new(Class::Unexpected, "the record can't be written"))?,
     };
     let writer = Arc::clone(out);
-    let signer = signer.clone();
+    let signer = Arc::clone(signer);
     let bundle = tokio::task::spawn_blocking(move || writer.finish(sealed, &contents, &signer, expires_ms))
         .await
         .map_err(|_| Error::new(Class::Unexpected, "the bundle's writer stopped unexpectedly"))??;

@@ -30,7 +30,7 @@ pub(super) struct Document {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ServiceText {
-    kind: Kind,
+    kind: Spanned<String>,
     url: Option<Spanned<String>>,
     bootstrap: Option<Spanned<String>>,
     #[serde(default)]
@@ -193,7 +193,7 @@ impl<'de> Deserialize<'de> for ChildrenText {
                 Ok(ChildrenText::Levels(u32::try_from(value).unwrap_or(u32::MAX)))
             }
 
-            fn visit_i64<E>(self, value: i64) -> Result<ChildrenText, E> {
+            fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<ChildrenText, E> {
                 self.visit_u64(u64::try_from(value).unwrap_or(0))
             }
 
@@ -324,14 +324,14 @@ impl Document {
 
 fn service(cx: &mut Context<'_>, name: &str, at: &Spanned<ServiceText>, names: &[String]) -> Service {
     let text = &at.value;
-    let kind = text.kind;
+    let kind = kind(cx, &text.kind);
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
     if name.is_empty() || !name.chars().all(plain) {
         let message = format!("`{name}` is no name of a service");
         cx.tell("PIPE-002", at, message, "use lower-case letters, digits, `-` and `_`");
     }
     let mut scope = Scope { service: name.to_owned(), exclude: text.exclude.clone(), ..Scope::default() };
-    let dsn = dsn(cx, at);
+    let dsn = dsn(cx, at, kind);
     for key in &text.keys {
         let _: Option<Template> = cx.parse(&key.pattern);
         let inner = |inner: &InnerText| Some((cx.parse::<Path>(&inner.path)?, cx.codec(&inner.codec)?));
@@ -386,9 +386,20 @@ fn service(cx: &mut Context<'_>, name: &str, at: &Spanned<ServiceText>, names: &
     Service { name: name.to_owned(), kind, dsn, scope, span: cx.span(at) }
 }
 
-fn dsn(cx: &mut Context<'_>, at: &Spanned<ServiceText>) -> Dsn {
+/// A kind may come from the environment, as the URL does.
+fn kind(cx: &mut Context<'_>, text: &Spanned<String>) -> Kind {
+    let filled = cx.fill(text);
+    let all = [Kind::Postgres, Kind::Mysql, Kind::Sqlite, Kind::Redis, Kind::Kafka, Kind::Memory];
+    all.into_iter().find(|kind| kind.name() == filled).unwrap_or_else(|| {
+        let names: Vec<&str> = all.iter().map(|kind| kind.name()).collect();
+        cx.tell("PIPE-003", text, format!("there is no kind `{filled}`"), &format!("the kinds are {}", names.join(", ")));
+        Kind::Memory
+    })
+}
+
+fn dsn(cx: &mut Context<'_>, at: &Spanned<ServiceText>, kind: Kind) -> Dsn {
     let text = &at.value;
-    match (&text.url, &text.bootstrap, text.kind) {
+    match (&text.url, &text.bootstrap, kind) {
         (None, Some(bootstrap), Kind::Kafka) => Dsn::new(format!("kafka://{}", cx.fill(bootstrap))),
         (Some(url), None, kind) if kind != Kind::Kafka => {
             let filled = cx.fill(url);
