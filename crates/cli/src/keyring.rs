@@ -60,15 +60,20 @@ fn read(name: &str, dir: &Path, file: &str) -> Result<Option<String>> {
     }
     let unreadable = |what: String| Error::new(Class::Input, what);
     if let Ok(path) = std::env::var(format!("{name}_FILE")) {
-        return fs::read_to_string(&path).map(Some).map_err(|e| unreadable(format!("`{path}` can't be read: {}", e.kind())));
+        return fs::read_to_string(&path)
+            .map(Some)
+            .map_err(|e| unreadable(format!("`{path}` can't be read: {}", e.kind())));
     }
     if let Ok(command) = std::env::var(format!("{name}_COMMAND")) {
-        let output = std::process::Command::new("sh").arg("-c").arg(&command).stderr(std::process::Stdio::inherit()).output();
+        let output =
+            std::process::Command::new("sh").arg("-c").arg(&command).stderr(std::process::Stdio::inherit()).output();
         let output = output.map_err(|e| unreadable(format!("`{name}_COMMAND` can't be run: {}", e.kind())))?;
         if !output.status.success() {
             return Err(unreadable(format!("`{name}_COMMAND` failed")));
         }
-        return String::from_utf8(output.stdout).map(Some).map_err(|_| unreadable(format!("`{name}_COMMAND` gave no text")));
+        return String::from_utf8(output.stdout)
+            .map(Some)
+            .map_err(|_| unreadable(format!("`{name}_COMMAND` gave no text")));
     }
     match fs::read_to_string(dir.join(file)) {
         Ok(text) => Ok(Some(text)),
@@ -93,8 +98,8 @@ pub(crate) struct Capturing {
 pub(crate) fn capturing(args: &KeyringArgs) -> Result<Capturing> {
     let dir = folder(args.keyring.as_deref())?;
     let root = read("REENACT_ROOT_KEY", &dir, "root.key")?.ok_or_else(|| missing("root key", "REENACT_ROOT_KEY"))?;
-    let signing =
-        read("REENACT_SIGNING_KEY", &dir, "signing.key")?.ok_or_else(|| missing("signing key", "REENACT_SIGNING_KEY"))?;
+    let signing = read("REENACT_SIGNING_KEY", &dir, "signing.key")?
+        .ok_or_else(|| missing("signing key", "REENACT_SIGNING_KEY"))?;
     let recipients = read("REENACT_RECIPIENTS", &dir, "recipients")?
         .ok_or_else(|| missing("recipient of the bundle", "REENACT_RECIPIENTS"))?;
     Ok(Capturing {

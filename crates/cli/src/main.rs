@@ -54,7 +54,9 @@ async fn dispatch(cli: Cli) -> reenact_model::Result<u8> {
     let output = cli.output;
     if let (Output::File(file), false) = (&output, matches!(cli.command, Command::Plan(_))) {
         let message = format!("`{}` is no format of this command", file.display());
-        return Err(reenact_model::Error::new(reenact_model::Class::Input, message).help("write `-o text` or `-o json`"));
+        return Err(
+            reenact_model::Error::new(reenact_model::Class::Input, message).help("write `-o text` or `-o json`")
+        );
     }
     let json = output == Output::Json;
     match cli.command {

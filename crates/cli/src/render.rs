@@ -33,9 +33,8 @@ fn colour() -> bool {
 /// Tells an error, each finding at its place in the file.
 pub(crate) fn error(error: &Error, json: bool) {
     if json {
-        let finding = |f: &Finding| {
-            serde_json::json!({ "code": f.code, "site": f.site, "message": f.message, "help": f.help })
-        };
+        let finding =
+            |f: &Finding| serde_json::json!({ "code": f.code, "site": f.site, "message": f.message, "help": f.help });
         let findings: Vec<_> = error.findings().iter().map(finding).collect();
         let document = serde_json::json!({
             "format": "reenact/error", "format_version": "1.0", "exit_code": error.class().exit_code(),

@@ -253,7 +253,11 @@ pub fn interpolate(text: &str, env: &dyn Fn(&str) -> Option<String>) -> std::res
                     Some(value) => out.push_str(value),
                     None => return Err(format!("the variable `{name}` is not set: {message}")),
                 },
-                _ => return Err(format!("`${{{inside}}}`: write `${{VAR}}`, `${{VAR:-default}}` or `${{VAR:?message}}`")),
+                _ => {
+                    return Err(format!(
+                        "`${{{inside}}}`: write `${{VAR}}`, `${{VAR:-default}}` or `${{VAR:?message}}`"
+                    ));
+                }
             },
         }
     }

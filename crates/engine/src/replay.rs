@@ -9,13 +9,13 @@ mod verify;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use reenact_bundle::{Bundle, Contents};
 use reenact_environment::{Endpoint, Lease, Wanted, WantedService};
 use reenact_model::{Class, Dsn, Entity, EntityId, Error, Kind, Result, ServiceCatalog, Site};
 use reenact_stores::{GroupOffsets, LoadStep, Target};
-use arrow::array::RecordBatch;
 
 use crate::events::{Event, Observer};
 use crate::record::{CaptureRecord, Grade};
@@ -59,7 +59,8 @@ pub async fn mark(lease: &Lease) -> Result<()> {
 }
 
 fn store(kind: Kind) -> Result<&'static dyn reenact_stores::Store> {
-    reenact_stores::store(kind).ok_or_else(|| Error::new(Class::Input, format!("this build has no store of kind `{kind}`")))
+    reenact_stores::store(kind)
+        .ok_or_else(|| Error::new(Class::Input, format!("this build has no store of kind `{kind}`")))
 }
 
 /// Loads a bundle into an environment and verifies it.
@@ -83,9 +84,9 @@ pub async fn replay(
     let mut targets: BTreeMap<String, Box<dyn Target>> = BTreeMap::new();
     for catalog in &contents.services {
         let site = || Site::service(&catalog.service);
-        let endpoint = endpoints.get(&catalog.service).ok_or_else(|| {
-            Error::new(Class::Input, "the environment has no such service").at(site())
-        })?;
+        let endpoint = endpoints
+            .get(&catalog.service)
+            .ok_or_else(|| Error::new(Class::Input, "the environment has no such service").at(site()))?;
         let store = store(endpoint.kind)?;
         let mut target = store.target(&endpoint.dsn, &catalog.service).await.map_err(|e| e.at(site()))?;
         target.gates(&sources).await.map_err(|e| e.at(site()))?;
@@ -186,11 +187,16 @@ fn rows(bundle: &Arc<Bundle>, entity: &EntityId) -> Result<BoxStream<'static, Re
             }
         }
     });
-    Ok(futures::stream::unfold(receive, |mut receive| async move { receive.recv().await.map(|rows| (rows, receive)) }).boxed())
+    Ok(futures::stream::unfold(receive, |mut receive| async move { receive.recv().await.map(|rows| (rows, receive)) })
+        .boxed())
 }
 
 /// The environment contract of a child process: names and values.
-pub fn contract(contents: &Contents, lease_id: &str, endpoints: &BTreeMap<String, Endpoint>) -> Result<Vec<(String, String)>> {
+pub fn contract(
+    contents: &Contents,
+    lease_id: &str,
+    endpoints: &BTreeMap<String, Endpoint>,
+) -> Result<Vec<(String, String)>> {
     let record = CaptureRecord::of(contents)?;
     let mut out = vec![("REENACT_ENV_ID".to_owned(), lease_id.to_owned())];
     let upper = |name: &str| name.to_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");

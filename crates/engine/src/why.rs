@@ -45,7 +45,9 @@ impl Asked {
         if let Some(seed) = text.strip_prefix("seed.") {
             for root in &record.roots {
                 for (field, name, value) in &root.filter {
-                    if let (Some(entity), true, Some(value)) = (root.entities.first(), name.as_deref() == Some(seed), value) {
+                    if let (Some(entity), true, Some(value)) =
+                        (root.entities.first(), name.as_deref() == Some(seed), value)
+                    {
                         return Ok(Self { entity: entity.clone(), field: field.clone(), value: value.clone() });
                     }
                 }
@@ -71,7 +73,9 @@ pub fn why(bundle: &Bundle, record: &CaptureRecord, asked: &Asked) -> Result<Vec
     let mut loaded: HashMap<EntityId, Vec<Masked>> = HashMap::new();
     let fields = vec![asked.field.clone()];
     let start = find(bundle, &mut loaded, &asked.entity, &fields, None, &Key::new([asked.value.as_str()]), None)?
-        .ok_or_else(|| Error::new(Class::Input, "the bundle has no such record").at(reenact_model::Site::entity(&asked.entity)))?;
+        .ok_or_else(|| {
+            Error::new(Class::Input, "the bundle has no such record").at(reenact_model::Site::entity(&asked.entity))
+        })?;
     let mut chain = Vec::new();
     let mut at = start;
     for _ in 0..100_000 {
@@ -184,7 +188,8 @@ pub type Fields = Vec<(String, Option<String>)>;
 /// # Errors
 /// [`Class::Input`] if there is none.
 pub fn records(bundle: &Bundle, asked: &Asked) -> Result<Vec<Fields>> {
-    let none = || Error::new(Class::Input, "the bundle has no such record").at(reenact_model::Site::entity(&asked.entity));
+    let none =
+        || Error::new(Class::Input, "the bundle has no such record").at(reenact_model::Site::entity(&asked.entity));
     let entity = bundle.contents().entity(&asked.entity).cloned().ok_or_else(none)?;
     let extractor = Extractor::new(&entity, std::slice::from_ref(&asked.field), None)?;
     let wanted = Key::new([asked.value.as_str()]);

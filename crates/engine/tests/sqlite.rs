@@ -35,8 +35,8 @@ policy: policy.yaml
 const POLICY: &str = r#"
 version: 1
 domains:
-  customer: { canonical: integer, mask: { integer: { max: 999999 } } }
-  order: { canonical: integer, mask: { integer: { max: 999999 } } }
+  customer: { canonical: integer, mask: { integer: { max: 99999999 } } }
+  order: { canonical: integer, mask: { integer: { max: 99999999 } } }
 rules:
   - { name: customers, on: [ customers/customers.id, "**.customer_id", "**.manager_id" ], domain: customer }
   - { name: orders, on: [ orders/orders.id, "**.order_id" ], domain: order }
@@ -137,7 +137,9 @@ async fn captured(
 async fn replayed(shop: &Shop, keys: &Keys, place: &Arc<Memory>) -> (Arc<Bundle>, replay::ReplayReport) {
     let bundle = Arc::new(Bundle::open(place.clone(), &keys.keyring()).expect("opens"));
     let endpoints: BTreeMap<String, Endpoint> = ["customers", "orders"]
-        .map(|name| (name.to_owned(), Endpoint { kind: Kind::Sqlite, dsn: Dsn::new(shop.url(&format!("{name}-target.db"))) }))
+        .map(|name| {
+            (name.to_owned(), Endpoint { kind: Kind::Sqlite, dsn: Dsn::new(shop.url(&format!("{name}-target.db"))) })
+        })
         .into();
     for endpoint in endpoints.values() {
         reenact_stores::store(Kind::Sqlite).expect("sqlite").mark(&endpoint.dsn).await.expect("marks");
@@ -166,7 +168,8 @@ async fn an_incident_is_captured_masked_replayed_and_verified() {
         let found = why::records(&bundle, &asked).expect("the root");
         assert_eq!(found[0].iter().find(|(n, _)| n == "note").expect("note").1.as_deref(), Some("[redacted]"));
         let customer = found[0].iter().find(|(n, _)| n == "customer_id").expect("the customer").1.clone();
-        let asked = Asked::read(&format!("customers/customers.id={}", customer.expect("a value")), &record).expect("reads");
+        let asked =
+            Asked::read(&format!("customers/customers.id={}", customer.expect("a value")), &record).expect("reads");
         let chain = why::why(&bundle, &record, &asked).expect("a chain");
         let hows: Vec<&str> = chain.iter().map(|l| l.how.as_str()).collect();
         assert_eq!(hows, ["root 1 (seed.order)", "referred to by orders/orders.customer_id"]);

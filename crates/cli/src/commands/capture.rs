@@ -65,7 +65,9 @@ fn show_plan(planned: &Planned) {
         let filter: Vec<String> = root
             .filter
             .iter()
-            .map(|(field, seed, _)| format!("{field} = {}", seed.as_ref().map_or("(literal)".into(), |s| format!("seed.{s}"))))
+            .map(|(field, seed, _)| {
+                format!("{field} = {}", seed.as_ref().map_or("(literal)".into(), |s| format!("seed.{s}")))
+            })
             .collect();
         let condition = if filter.is_empty() { "whole".to_owned() } else { format!("where {}", filter.join(" and ")) };
         render::out(&format!("root {}: {} {condition}", n + 1, entities.join(", ")));
@@ -164,10 +166,18 @@ fn show_captured(done: &Captured, to: &Path, json: bool) {
         render::out(&format!("seed.{seed} -> {pseudonym}"));
     }
     for dangling in &done.record.dangling {
-        render::out(&format!("{} references of edge {} lead nowhere in production", dangling.keys.len(), dangling.edge + 1));
+        render::out(&format!(
+            "{} references of edge {} lead nowhere in production",
+            dangling.keys.len(),
+            dangling.edge + 1
+        ));
     }
     render::out(&format!("bundle {} in {}", done.bundle, to.display()));
-    render::line(&format!("\nnext: `reenact run {} -- YOUR TEST`, or `reenact inspect {}`", to.display(), to.display()));
+    render::line(&format!(
+        "\nnext: `reenact run {} -- YOUR TEST`, or `reenact inspect {}`",
+        to.display(),
+        to.display()
+    ));
 }
 
 fn grade(done: &Captured) -> String {
@@ -186,7 +196,8 @@ fn seeds(args: &Capture) -> Result<Seeds> {
     let mut seeds = Seeds::default();
     let pair = |text: &str, flag: &str| {
         text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or_else(|| {
-            Error::new(Class::Input, format!("`{flag}` needs a name and a value")).help(format!("write `{flag} order=…`"))
+            Error::new(Class::Input, format!("`{flag}` needs a name and a value"))
+                .help(format!("write `{flag} order=…`"))
         })
     };
     for text in &args.seed {

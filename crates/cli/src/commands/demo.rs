@@ -155,7 +155,10 @@ async fn replayed(bundle: &Arc<Bundle>, lease: &Lease, before: u8) -> Result<()>
         return Err(Error::new(Class::Differences, difference.to_string()));
     }
     let rows: u64 = report.rows.values().sum();
-    render::out(&format!("loaded {rows} records; {} comparisons of counts, contents and references, no difference", report.compared));
+    render::out(&format!(
+        "loaded {rows} records; {} comparisons of counts, contents and references, no difference",
+        report.compared
+    ));
     chapter("the reproduction, run in the replay");
     let contract = replay::contract(bundle.contents(), &lease.id, &lease.endpoints)?;
     let after = reproduce_in(&contract).await?;

@@ -20,7 +20,13 @@ pub(crate) fn ps(json: bool) -> Result<u8> {
     let rows: Vec<Vec<String>> = leases
         .iter()
         .map(|l| {
-            let state = if l.kept { "kept" } else if l.owner_alive { "in use" } else { "left behind" };
+            let state = if l.kept {
+                "kept"
+            } else if l.owner_alive {
+                "in use"
+            } else {
+                "left behind"
+            };
             let services: Vec<String> = l.endpoints.iter().map(|(name, p)| format!("{name} ({})", p.kind)).collect();
             vec![l.id.clone(), state.to_owned(), services.join(", ")]
         })
@@ -35,7 +41,9 @@ pub(crate) async fn down(args: &Down) -> Result<u8> {
     match &args.id {
         Some(id) => {
             if !registry.list()?.iter().any(|l| l.id == *id) {
-                return Err(Error::new(Class::Input, format!("there is no environment `{id}`")).help("`reenact ps` lists them"));
+                return Err(
+                    Error::new(Class::Input, format!("there is no environment `{id}`")).help("`reenact ps` lists them")
+                );
             }
             registry.down(id).await?;
             render::line(&format!("took {id} down"));

@@ -82,10 +82,12 @@ pub(crate) async fn replay(args: &Replay, json: bool) -> Result<u8> {
     let mut endpoints = BTreeMap::new();
     for text in &args.target_env {
         let (service, variable) = text.split_once('=').ok_or_else(|| {
-            Error::new(Class::Input, "`--target-env` needs a service and a variable").help("write `--target-env orders=ORDERS_URL`")
+            Error::new(Class::Input, "`--target-env` needs a service and a variable")
+                .help("write `--target-env orders=ORDERS_URL`")
         })?;
-        let url = std::env::var(variable)
-            .map_err(|_| Error::new(Class::Input, format!("the variable `{variable}` is not set")).at(Site::service(service)))?;
+        let url = std::env::var(variable).map_err(|_| {
+            Error::new(Class::Input, format!("the variable `{variable}` is not set")).at(Site::service(service))
+        })?;
         let known = bundle.contents().services.iter().find(|c| c.service == service).ok_or_else(|| {
             let names: Vec<&str> = bundle.contents().services.iter().map(|c| c.service.as_str()).collect();
             Error::new(Class::Input, format!("the bundle has no service `{service}`"))

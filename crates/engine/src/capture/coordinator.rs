@@ -70,7 +70,12 @@ struct Prepared {
     digest: String,
 }
 
-async fn prepare(pipeline: &Pipeline, policy_text: &str, agents: &mut Captures, observer: &dyn Observer) -> Result<Prepared> {
+async fn prepare(
+    pipeline: &Pipeline,
+    policy_text: &str,
+    agents: &mut Captures,
+    observer: &dyn Observer,
+) -> Result<Prepared> {
     let described = try_join_all(agents.values_mut().map(|agent| agent.describe())).await?;
     for (service, described) in agents.keys().zip(&described) {
         observer.event(&Event::Described { service: service.clone(), entities: described.catalog.entities.len() });
@@ -134,8 +139,12 @@ fn check_flow(pipeline: &Pipeline) -> Result<()> {
         .iter()
         .filter(|s| !pipeline.flow.iter().any(|(a, b)| *a == s.name || *b == s.name))
         .map(|s| {
-            Finding::error("PIPE-024", Site::service(&s.name).with_span(Some(s.span.clone())), "the service stands in no flow")
-                .help("say what its commits cause, or what causes them: `flow: [ \"orders -> events\" ]`")
+            Finding::error(
+                "PIPE-024",
+                Site::service(&s.name).with_span(Some(s.span.clone())),
+                "the service stands in no flow",
+            )
+            .help("say what its commits cause, or what causes them: `flow: [ \"orders -> events\" ]`")
         })
         .collect();
     Error::from_findings(Class::Input, "the flow is incomplete", &missing).map_or(Ok(()), Err)
@@ -190,7 +199,12 @@ fn pin_order(pipeline: &Pipeline, catalogs: &[ServiceCatalog]) -> Vec<Vec<(Strin
 ///
 /// # Errors
 /// All findings of pipeline and policy against the servers' own schemas.
-pub async fn plan(pipeline: &Pipeline, policy_text: &str, mut agents: Captures, observer: &dyn Observer) -> Result<Planned> {
+pub async fn plan(
+    pipeline: &Pipeline,
+    policy_text: &str,
+    mut agents: Captures,
+    observer: &dyn Observer,
+) -> Result<Planned> {
     let prepared = prepare(pipeline, policy_text, &mut agents, observer).await?;
     let estimates: Vec<Vec<Estimated>> = try_join_all(agents.values_mut().map(|agent| agent.estimate())).await?;
     let reached = &prepared.bound.reached;
@@ -325,7 +339,8 @@ async fn run(
             .iter()
             .map(|s| MemberInfo { id: s.id.clone(), entity: s.entity.clone(), digest: s.digest })
             .collect(),
-        record: serde_json::to_value(&record).map_err(|_| Error::new(Class::Unexpected, "the record can't be written"))?,
+        record: serde_json::to_value(&record)
+            .map_err(|_| Error::new(Class::Unexpected, "the record can't be written"))?,
     };
     let writer = Arc::clone(out);
     let signer = Arc::clone(signer);
@@ -437,7 +452,8 @@ impl Walk<'_> {
                 for (step, rows) in asked.iter().zip(&scouted.rows) {
                     self.rows += rows;
                     if self.rows > self.pipeline.limits.rows {
-                        let message = format!("the closure has more than the limit of {} records", self.pipeline.limits.rows);
+                        let message =
+                            format!("the closure has more than the limit of {} records", self.pipeline.limits.rows);
                         let error = Error::new(Class::Limit, format!("{message}; the last step found {rows}"))
                             .help("raise `limits: { rows: … }` in the pipeline, or ask for fewer children");
                         return Err(self.along(error, step));
@@ -500,7 +516,8 @@ impl Walk<'_> {
         for (turn, group) in pin_order(self.pipeline, &self.prepared.catalogs).into_iter().enumerate() {
             // Parts of one cycle are pinned one right after another: no order is better than another there.
             for (service, part) in group {
-                let agent = agents.get_mut(&service).ok_or_else(|| Error::new(Class::Unexpected, "an agent is missing"))?;
+                let agent =
+                    agents.get_mut(&service).ok_or_else(|| Error::new(Class::Unexpected, "an agent is missing"))?;
                 let pinned = agent.pin(part.clone()).await?;
                 self.observer.event(&Event::Pinned { service: service.clone(), part: part.clone() });
                 if let Part::Group(name) = &part {

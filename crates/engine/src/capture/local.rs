@@ -8,9 +8,7 @@ use futures::{StreamExt, TryStreamExt};
 use reenact_bundle::{BundleWriter, MemberWriter, Sealed};
 use reenact_mask::{Masked, Masker, Plan, Policy, RootKey, ScopeKeys};
 use reenact_model::catalog::End;
-use reenact_model::{
-    Captured, Class, EntityId, Error, Field, FieldPath, Key, KeySet, Kind, Part, Result, Site, Via,
-};
+use reenact_model::{Captured, Class, EntityId, Error, Field, FieldPath, Key, KeySet, Kind, Part, Result, Site, Via};
 use reenact_stores::{Match, Pinned, Read, Selection, Source};
 use tokio::sync::mpsc;
 
@@ -58,7 +56,8 @@ impl LocalAgent {
         if self.source.is_none() {
             let site = Site::service(&self.service.name).with_span(Some(self.service.span.clone()));
             let store = reenact_stores::store(self.service.kind).ok_or_else(|| {
-                Error::new(Class::Input, format!("this build has no store of kind `{}`", self.service.kind)).at(site.clone())
+                Error::new(Class::Input, format!("this build has no store of kind `{}`", self.service.kind))
+                    .at(site.clone())
             })?;
             let source = store.source(&self.service.dsn, &self.service.scope).await.map_err(|e| e.at(site))?;
             self.source = Some(source);
@@ -96,7 +95,8 @@ impl LocalAgent {
                 let edge = &state.setup.relationships[n];
                 let end: &End = if child { &edge.child } else { &edge.parent };
                 let condition = if child { edge.condition.clone() } else { None };
-                let question = Match { fields: end.fields.clone(), keys: Arc::new(keys.unwrap_or_default()), condition };
+                let question =
+                    Match { fields: end.fields.clone(), keys: Arc::new(keys.unwrap_or_default()), condition };
                 let selection = Selection::Match { any: vec![question.clone()], except: Vec::new() };
                 (selection, Via::edge(n, child, step.depth), Some(question))
             }
@@ -234,11 +234,13 @@ impl Agent for LocalAgent {
         }
         let mut out = Vec::new();
         for (what, end, condition) in questions {
-            let (Some(entity), true) = (state.entities.get(&end.entity), state.setup.reached.contains(&end.entity)) else {
+            let (Some(entity), true) = (state.entities.get(&end.entity), state.setup.reached.contains(&end.entity))
+            else {
                 continue;
             };
             let key = Key::new(end.fields.iter().map(|f| placeholder(entity.entity.field(&f.column))));
-            let any = vec![Match { fields: end.fields.clone(), keys: Arc::new([key].into_iter().collect()), condition }];
+            let any =
+                vec![Match { fields: end.fields.clone(), keys: Arc::new([key].into_iter().collect()), condition }];
             let read = Read {
                 entity: Arc::clone(&entity.entity),
                 columns: entity.columns(),

@@ -265,12 +265,21 @@ impl Context<'_> {
         formats.extend(codec.json.as_ref().map(|_| Format::Json));
         formats.extend(codec.baggage.as_ref().map(|_| Format::Baggage));
         if let Some(protobuf) = &codec.protobuf {
-            let Some(proto) = (self.file_text)(&protobuf.file) else {
-                let message = format!("the file `{}` can't be read", protobuf.file);
+            let file = match interpolate(&protobuf.file, self.env) {
+                Ok(file) => file,
+                Err(message) => {
+                    self.tell("PIPE-004", text, message, "");
+                    return None;
+                }
+            };
+            let Some(proto) = (self.file_text)(&file) else {
+                let message = format!("the file `{file}` can't be read");
                 self.tell("PIPE-006", text, message, "name it beside the pipeline's own file");
                 return None;
             };
-            match Protobuf::from_proto(&protobuf.file, &proto, &protobuf.message) {
+            // A descriptor's name is the file's own, wherever it lies.
+            let name = file.rsplit('/').next().unwrap_or(&file);
+            match Protobuf::from_proto(name, &proto, &protobuf.message) {
                 Ok(spec) => formats.push(Format::Protobuf(spec)),
                 Err(error) => {
                     self.tell("PIPE-006", text, error.message(), error.help_text().unwrap_or_default());
@@ -364,11 +373,8 @@ fn service(cx: &mut Context<'_>, name: &str, at: &Spanned<ServiceText>, names: &
         scope.groups.push(Group { name: group.name.clone(), consumer });
     }
     for payload in &text.payloads {
-        let field = Spanned::new(
-            format!("{name}/{}", payload.field.value),
-            payload.field.referenced,
-            payload.field.defined,
-        );
+        let field =
+            Spanned::new(format!("{name}/{}", payload.field.value), payload.field.referenced, payload.field.defined);
         if let Some(field) = cx.parse::<FieldId>(&field)
             && let Some(codec) = cx.codec(&payload.codec)
         {
@@ -376,7 +382,9 @@ fn service(cx: &mut Context<'_>, name: &str, at: &Spanned<ServiceText>, names: &
         }
     }
     let wrong = match kind {
-        Kind::Redis | Kind::Memory => (!scope.topics.is_empty() || !scope.groups.is_empty()).then_some("topics or groups"),
+        Kind::Redis | Kind::Memory => {
+            (!scope.topics.is_empty() || !scope.groups.is_empty()).then_some("topics or groups")
+        }
         Kind::Kafka => (!scope.keys.is_empty()).then_some("keys"),
         _ => (!scope.keys.is_empty() || !scope.topics.is_empty()).then_some("keys or topics"),
     };
@@ -392,7 +400,12 @@ fn kind(cx: &mut Context<'_>, text: &Spanned<String>) -> Kind {
     let all = [Kind::Postgres, Kind::Mysql, Kind::Sqlite, Kind::Redis, Kind::Kafka, Kind::Memory];
     all.into_iter().find(|kind| kind.name() == filled).unwrap_or_else(|| {
         let names: Vec<&str> = all.iter().map(|kind| kind.name()).collect();
-        cx.tell("PIPE-003", text, format!("there is no kind `{filled}`"), &format!("the kinds are {}", names.join(", ")));
+        cx.tell(
+            "PIPE-003",
+            text,
+            format!("there is no kind `{filled}`"),
+            &format!("the kinds are {}", names.join(", ")),
+        );
         Kind::Memory
     })
 }
@@ -420,7 +433,12 @@ fn dsn(cx: &mut Context<'_>, at: &Spanned<ServiceText>, kind: Kind) -> Dsn {
 fn flow(cx: &mut Context<'_>, line: &Spanned<String>, names: &[String]) -> Vec<(String, String)> {
     let steps: Vec<String> = line.value.split("->").map(|s| s.trim().to_owned()).collect();
     for step in steps.iter().filter(|step| !names.contains(step)) {
-        cx.tell("PIPE-008", line, format!("there is no service `{step}`"), "a flow is written `first -> second -> third`");
+        cx.tell(
+            "PIPE-008",
+            line,
+            format!("there is no service `{step}`"),
+            "a flow is written `first -> second -> third`",
+        );
     }
     steps.windows(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect()
 }
@@ -452,7 +470,12 @@ fn relationship(cx: &mut Context<'_>, text: &LinkText) -> Option<Virtual> {
                 Some(Condition { field: id.field, equals: equals.clone() })
             }
             _ => {
-                cx.tell("PIPE-005", at, "`when` takes one field of the child", "write `when: { service/entity.field: value }`");
+                cx.tell(
+                    "PIPE-005",
+                    at,
+                    "`when` takes one field of the child",
+                    "write `when: { service/entity.field: value }`",
+                );
                 return None;
             }
         },

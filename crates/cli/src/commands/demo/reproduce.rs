@@ -1,10 +1,10 @@
 //! The reproduction: a small test of the shop that knows nothing but the environment contract.
 
+use futures::TryStreamExt as _;
 use reenact_model::catalog::{Scope, Topic};
 use reenact_model::payload::{Codec, Format};
 use reenact_model::{Class, Dsn, Error, FieldPath, Kind, Path, Result, Via};
 use reenact_stores::{Read, Selection};
-use futures::TryStreamExt as _;
 
 use crate::render;
 
@@ -16,12 +16,15 @@ pub(super) async fn run() -> Result<u8> {
     let invoices = count(kind, &billing, "invoices", FieldPath::column("order_id"), &order).await?;
     let events = variable("REENACT_EVENTS_URL")?;
     let path: Path = "$.orderId".parse().unwrap_or_default();
-    let events = count(Kind::Kafka, &format!("kafka://{events}"), "orders", FieldPath::inner("value", path), &order).await?;
+    let events =
+        count(Kind::Kafka, &format!("kafka://{events}"), "orders", FieldPath::inner("value", path), &order).await?;
     if invoices == 1 {
         render::out("  order was billed once");
         return Ok(0);
     }
-    render::out(&format!("  FAILED: order {order} was billed {invoices} times; its event was delivered {events} times"));
+    render::out(&format!(
+        "  FAILED: order {order} was billed {invoices} times; its event was delivered {events} times"
+    ));
     Ok(1)
 }
 
@@ -45,9 +48,8 @@ async fn count(kind: Kind, url: &str, entity: &str, field: FieldPath, value: &st
         .ok_or_else(|| Error::new(Class::Input, format!("this build has no store of kind `{kind}`")))?;
     let source = store.source(&Dsn::new(url), &scope).await?;
     let catalog = source.describe().await?;
-    let entity = catalog
-        .entity(entity)
-        .ok_or_else(|| Error::new(Class::Input, format!("there is no entity `{entity}`")))?;
+    let entity =
+        catalog.entity(entity).ok_or_else(|| Error::new(Class::Input, format!("there is no entity `{entity}`")))?;
     let read = Read {
         entity: entity.clone(),
         columns: Vec::new(),

@@ -4,8 +4,8 @@ use rdkafka::ClientConfig;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::util::Timeout;
 use reenact_environment::Lease;
-use reenact_model::{Class, Error, Kind, Result};
 use reenact_model::payload::{Blob, RedisValue};
+use reenact_model::{Class, Error, Kind, Result};
 use reenact_stores::memory::Memory;
 use std::time::Duration;
 
