@@ -117,7 +117,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { rows: 1_000_000, bytes: 4 << 30, read_time: Duration::from_secs(600) }
+        Self { rows: 1_000_000, bytes: 4 << 30, read_time: Duration::from_mins(10) }
     }
 }
 

@@ -192,6 +192,9 @@ fn rows(bundle: &Arc<Bundle>, entity: &EntityId) -> Result<BoxStream<'static, Re
 }
 
 /// The environment contract of a child process: names and values.
+///
+/// # Errors
+/// [`Class::Bundle`] if the capture record is of another version.
 pub fn contract(
     contents: &Contents,
     lease_id: &str,

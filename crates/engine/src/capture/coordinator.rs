@@ -335,10 +335,7 @@ async fn run(
         captured_ms,
         services: prepared.catalogs.clone(),
         relationships: prepared.bound.relationships.clone(),
-        members: sealed
-            .iter()
-            .map(|s| MemberInfo { id: s.id.clone(), entity: s.entity.clone(), digest: s.digest })
-            .collect(),
+        members: sealed.iter().map(|s| MemberInfo { id: s.id, entity: s.entity.clone(), digest: s.digest }).collect(),
         record: serde_json::to_value(&record)
             .map_err(|_| Error::new(Class::Unexpected, "the record can't be written"))?,
     };
@@ -436,17 +433,18 @@ impl Walk<'_> {
         let mut steps = self.first()?;
         let mut depth = 0;
         while !steps.is_empty() {
-            let round = agents.iter_mut().filter_map(|(service, agent)| {
-                let own: Vec<Step> = steps.iter().filter(|s| s.entity.service == *service).cloned().collect();
-                (!own.is_empty()).then(|| async move {
-                    let scouted = agent.scout(own.clone()).await;
-                    (own, scouted)
-                })
+            let asked = |service: &str| -> Vec<Step> {
+                steps.iter().filter(|s| s.entity.service == service).cloned().collect()
+            };
+            let round = agents.iter_mut().map(|(service, agent)| (asked(service), agent));
+            let round = round.filter(|(own, _)| !own.is_empty()).map(|(own, agent)| async move {
+                let scouted = agent.scout(own.clone()).await;
+                (own, scouted)
             });
             let mut next: Vec<Found> = Vec::new();
             for (asked, scouted) in futures::future::join_all(round).await {
                 let scouted = scouted.map_err(|e| match asked.as_slice() {
-                    [one] => self.along(e, one),
+                    [one] => self.along(&e, one),
                     _ => e,
                 })?;
                 for (step, rows) in asked.iter().zip(&scouted.rows) {
@@ -456,7 +454,7 @@ impl Walk<'_> {
                             format!("the closure has more than the limit of {} records", self.pipeline.limits.rows);
                         let error = Error::new(Class::Limit, format!("{message}; the last step found {rows}"))
                             .help("raise `limits: { rows: … }` in the pipeline, or ask for fewer children");
-                        return Err(self.along(error, step));
+                        return Err(self.along(&error, step));
                     }
                 }
                 pseudonyms.extend(scouted.roots);
@@ -473,7 +471,7 @@ impl Walk<'_> {
     }
 
     /// Names the edge that an error happened on.
-    fn along(&self, error: Error, step: &Step) -> Error {
+    fn along(&self, error: &Error, step: &Step) -> Error {
         let how = match step.what {
             What::Root(n) => format!("at root {}", n + 1),
             What::Parent(n) => format!("along {}", self.prepared.bound.relationships[n]),

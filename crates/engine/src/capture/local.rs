@@ -149,8 +149,8 @@ impl LocalAgent {
         let mut out = Vec::new();
         for (field, value) in fields.into_iter().zip(values) {
             let column = entity.field(&field.column).ok_or_else(unprepared)?.clone();
-            let masked = masker.key(&[(entity.id.clone(), column, field)], &Key::new([value]))?;
-            out.push(masked.and_then(|k| k.parts().first().map(ToString::to_string)));
+            let pseudonym = masker.key(&[(entity.id.clone(), column, field)], &Key::new([value]))?;
+            out.push(pseudonym.and_then(|k| k.parts().first().map(ToString::to_string)));
         }
         Ok(out)
     }
@@ -361,7 +361,7 @@ async fn collect_entity(
     byte_limit: u64,
 ) -> Result<(Masker, Option<Sealed>)> {
     let (to_mask, mut captured) = mpsc::channel::<Captured>(2);
-    let (to_write, mut masked) = mpsc::channel::<Masked>(2);
+    let (to_write, mut to_seal) = mpsc::channel::<Masked>(2);
     let masking = tokio::task::spawn_blocking(move || -> Result<Masker> {
         while let Some(rows) = captured.blocking_recv() {
             let rows = masker.apply(rows)?;
@@ -373,7 +373,7 @@ async fn collect_entity(
     });
     let writing = tokio::task::spawn_blocking(move || -> Result<Option<Sealed>> {
         let mut rows = 0;
-        while let Some(batch) = masked.blocking_recv() {
+        while let Some(batch) = to_seal.blocking_recv() {
             rows += batch.batch().num_rows();
             member.write(&batch)?;
         }

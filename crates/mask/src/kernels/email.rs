@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn addresses_are_reserved_and_fit() {
         let short = Shape { max_chars: Some(20), ..Shape::leaf() };
-        let mask = build("email", &[], &[short.clone()]).expect("builds");
+        let mask = build("email", &[], std::slice::from_ref(&short)).expect("builds");
         let image = apply(&*mask, "d", "ann@corp.com").expect("some");
         assert!(image.ends_with("@mail.example") && image.len() <= 20, "{image}");
         assert!(!mask.guarantees().injective && mask.fits(&short).is_ok());
