@@ -138,8 +138,10 @@ impl ValueType {
 pub enum Role {
     /// Holds data: needs a decision.
     Data,
-    /// A coordinate that the store itself made (partition, offset, timestamp, type, expiry, leaf table): kept, and listed so.
+    /// A coordinate that the store itself made (partition, timestamp, type, leaf table): kept, and listed so.
     Coordinate,
+    /// A coordinate that a target gives anew (offset, expiry): kept, and not part of the content digest.
+    Relative,
     /// Computed by the server from other fields: never written, recomputed at replay; read only to be compared.
     Generated,
 }
@@ -241,6 +243,11 @@ impl Entity {
     /// The columns that are written at a load: all but generated ones.
     pub fn writable(&self) -> impl Iterator<Item = &Field> {
         self.fields.iter().filter(|field| field.role != Role::Generated)
+    }
+
+    /// The columns whose contents a replay must reproduce exactly: all but generated and relative ones.
+    pub fn compared(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().filter(|f| matches!(f.role, Role::Data | Role::Coordinate)).map(|f| f.name.as_str())
     }
 
     /// Whether a set of columns is the key or is declared unique.

@@ -1,0 +1,18 @@
+//! Capture: a coordinator, and an agent beside each service.
+//!
+//! Hidden here: how a closure is walked and a cut is made without anybody but the agents seeing a value. The coordinator
+//! routes keys that are sealed to the agent that will ask them, counts, pins parts in the order effects before causes, and
+//! signs what the agents sealed. Every message is serialisable, so an agent can be a task or stand behind a pipe.
+
+mod agent;
+mod coordinator;
+mod local;
+mod pipe;
+mod scout;
+mod sealed;
+
+pub use agent::{Agent, Collected, Described, Estimated, Found, RootSetup, Scouted, Setup, Step, What};
+pub use coordinator::{Captured, Captures, Planned, capture, plan};
+pub use local::LocalAgent;
+pub use pipe::{PipeAgent, serve};
+pub use sealed::{AgentKey, SealedBox};

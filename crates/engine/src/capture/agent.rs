@@ -1,0 +1,157 @@
+//! What coordinator and agents say to each other. Nothing here holds a value in clear.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use reenact_bundle::Sealed;
+use reenact_mask::Salt;
+use reenact_model::catalog::Relationship;
+use reenact_model::{EntityId, FieldPath, Finding, Part, Result, ServiceCatalog};
+use reenact_stores::{Estimate, Pinned};
+use serde::{Deserialize, Serialize};
+
+use super::sealed::SealedBox;
+use crate::record::Dangling;
+
+/// The half of a capture that works beside one service.
+#[async_trait]
+pub trait Agent: Send {
+    /// What the service holds, and the agent's public key.
+    async fn describe(&mut self) -> Result<Described>;
+
+    /// Everything that scouting and masking need; the agent resolves the policy itself.
+    async fn prepare(&mut self, setup: Setup) -> Result<()>;
+
+    /// The server's own estimates, without reading a record.
+    async fn estimate(&mut self) -> Result<Vec<Estimated>>;
+
+    /// Asks for records, once for each key, and tells which keys they lead to.
+    async fn scout(&mut self, steps: Vec<Step>) -> Result<Scouted>;
+
+    /// Pins a part, with what was scouted so far; what was scouted is then forgotten, to be scouted again in the pin.
+    async fn pin(&mut self, part: Part) -> Result<Pinned>;
+
+    /// Reads, masks and seals every record that was scouted.
+    async fn collect(&mut self) -> Result<Collected>;
+}
+
+/// What an agent says of its service.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Described {
+    /// What the service holds.
+    pub catalog: ServiceCatalog,
+    /// The agent's public key.
+    pub recipient: String,
+    /// Whether its parts can be pinned only with the keys known.
+    pub pins_keys: bool,
+}
+
+/// What an agent must know.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Setup {
+    /// All services' catalogs.
+    pub catalogs: Vec<ServiceCatalog>,
+    /// All relationships; an edge is an index into these.
+    pub relationships: Vec<Relationship>,
+    /// The roots.
+    pub roots: Vec<RootSetup>,
+    /// The entities that the capture may read.
+    pub reached: BTreeSet<EntityId>,
+    /// The entities that are taken whole.
+    pub whole: BTreeSet<EntityId>,
+    /// The policy's file name and text.
+    pub policy: (String, String),
+    /// The scope's salt; useless without the root key, which only agents have.
+    pub salt: Salt,
+    /// The agents' public keys, by service.
+    pub recipients: BTreeMap<String, String>,
+    /// The most records and bytes of one agent.
+    pub limits: (u64, u64),
+}
+
+/// A root as agents see it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RootSetup {
+    /// The fields of its filter.
+    pub fields: Vec<FieldPath>,
+    /// The edges along which children of anything taken are taken.
+    pub along: BTreeSet<usize>,
+}
+
+/// Why records are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum What {
+    /// They match a root's filter.
+    Root(usize),
+    /// A record that was taken refers to them along this edge.
+    Parent(usize),
+    /// They refer along this edge to a record that was taken.
+    Child(usize),
+}
+
+/// One question to an agent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Step {
+    /// Why.
+    pub what: What,
+    /// The entity asked.
+    pub entity: EntityId,
+    /// How many edges of children are still to be followed from these records.
+    pub levels: u32,
+    /// How many edges lie behind.
+    pub depth: i32,
+    /// The keys, or a root's values; `None` for a root that takes whole entities.
+    pub keys: Option<SealedBox>,
+}
+
+/// Keys that records lead to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Found {
+    /// Along which edge.
+    pub what: What,
+    /// The entity to ask.
+    pub entity: EntityId,
+    /// How many edges of children are still to be followed there.
+    pub levels: u32,
+    /// The keys, sealed to that entity's agent.
+    pub keys: SealedBox,
+    /// How many there are.
+    pub count: u64,
+}
+
+/// The answer to a round of questions.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Scouted {
+    /// New records, by the step's position in the round.
+    pub rows: Vec<u64>,
+    /// Where they lead.
+    pub found: Vec<Found>,
+    /// Pseudonyms of the root's filter: root, and one per field.
+    pub roots: Vec<(usize, Vec<Option<String>>)>,
+}
+
+/// An estimate of the server's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimated {
+    /// The entity.
+    pub entity: EntityId,
+    /// Along what it is asked.
+    pub what: What,
+    /// For one key (or the whole root).
+    pub estimate: Estimate,
+}
+
+/// What an agent wrote.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Collected {
+    /// The sealed members.
+    pub sealed: Vec<Sealed>,
+    /// Parts of payloads that no rule decides.
+    pub unknown: Vec<Finding>,
+    /// References that dangle, as pseudonyms.
+    pub dangling: Vec<Dangling>,
+    /// Records that became known only after the pin, in a store that can't read back in time.
+    pub late: u64,
+    /// Queries sent so far.
+    pub queries: u64,
+}

@@ -1,0 +1,410 @@
+//! An agent in this process: the only holder of its service's credentials and unmasked rows.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt};
+use reenact_bundle::{BundleWriter, MemberWriter, Sealed};
+use reenact_mask::{Masked, Masker, Plan, Policy, RootKey, ScopeKeys};
+use reenact_model::catalog::End;
+use reenact_model::{
+    Captured, Class, EntityId, Error, Field, FieldPath, Key, KeySet, Kind, Part, Result, Site, Via,
+};
+use reenact_stores::{Match, Pinned, Read, Selection, Source};
+use tokio::sync::mpsc;
+
+use super::agent::{Agent, Collected, Described, Estimated, Found, Scouted, Setup, Step, What};
+use super::scout::{EntityState, Leads};
+use super::sealed::{AgentKey, SealedBox};
+use crate::pipeline::Service;
+use crate::record::Dangling;
+
+/// An agent in this process.
+pub struct LocalAgent {
+    service: Service,
+    root_key: RootKey,
+    writer: Option<Arc<BundleWriter>>,
+    key: AgentKey,
+    source: Option<Box<dyn Source>>,
+    state: Option<State>,
+}
+
+/// What an agent holds once it is prepared.
+struct State {
+    setup: Setup,
+    masker: Option<Masker>,
+    entities: BTreeMap<EntityId, EntityState>,
+    /// Which keys were asked, and which of them exist, by question.
+    asked: HashMap<(What, u32), KeySet>,
+    present: HashMap<usize, KeySet>,
+    /// What was known at the pin, for stores that pin keys.
+    pinned: Option<HashMap<EntityId, KeySet>>,
+}
+
+impl std::fmt::Debug for LocalAgent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LocalAgent({})", self.service.name)
+    }
+}
+
+impl LocalAgent {
+    /// An agent of a service. Without a writer it can plan, and not collect.
+    pub fn new(service: Service, root_key: RootKey, writer: Option<Arc<BundleWriter>>) -> Self {
+        Self { service, root_key, writer, key: AgentKey::default(), source: None, state: None }
+    }
+
+    async fn open(&mut self) -> Result<&mut Box<dyn Source>> {
+        if self.source.is_none() {
+            let site = Site::service(&self.service.name).with_span(Some(self.service.span.clone()));
+            let store = reenact_stores::store(self.service.kind).ok_or_else(|| {
+                Error::new(Class::Input, format!("this build has no store of kind `{}`", self.service.kind)).at(site.clone())
+            })?;
+            let source = store.source(&self.service.dsn, &self.service.scope).await.map_err(|e| e.at(site))?;
+            self.source = Some(source);
+        }
+        self.source.as_mut().ok_or_else(unprepared)
+    }
+
+    /// Asks for the records of one question; gives how many are new.
+    async fn ask(&mut self, step: &Step, keys: Option<KeySet>, leads: &mut Leads) -> Result<u64> {
+        let source = self.source.as_ref().ok_or_else(unprepared)?;
+        let state = self.state.as_mut().ok_or_else(unprepared)?;
+        let entity = state.entities.get_mut(&step.entity).ok_or_else(unprepared)?;
+        let (selection, via, question) = match step.what {
+            What::Root(root) => {
+                let via = Via::root(root);
+                match keys {
+                    None => {
+                        entity.whole = Some(via);
+                        if !entity.leads_somewhere(&state.setup) {
+                            return Ok(entity.entity.estimate.unwrap_or(0));
+                        }
+                        (Selection::All, via, None)
+                    }
+                    Some(keys) => {
+                        let fields = state.setup.roots[root].fields.clone();
+                        let question = Match { fields: fields.clone(), keys: Arc::new(keys), condition: None };
+                        let values = question.keys.iter().next().map(|k| k.parts().to_vec()).unwrap_or_default();
+                        let filter = fields.into_iter().zip(values.iter().map(ToString::to_string)).collect();
+                        (Selection::Where(filter), via, Some(question))
+                    }
+                }
+            }
+            What::Parent(n) | What::Child(n) => {
+                let child = matches!(step.what, What::Child(_));
+                let edge = &state.setup.relationships[n];
+                let end: &End = if child { &edge.child } else { &edge.parent };
+                let condition = if child { edge.condition.clone() } else { None };
+                let question = Match { fields: end.fields.clone(), keys: Arc::new(keys.unwrap_or_default()), condition };
+                let selection = Selection::Match { any: vec![question.clone()], except: Vec::new() };
+                (selection, Via::edge(n, child, step.depth), Some(question))
+            }
+        };
+        let read = Read {
+            entity: Arc::clone(&entity.entity),
+            columns: entity.columns(),
+            selection,
+            via,
+            limit: Some(state.setup.limits.0),
+            ordered: false,
+        };
+        let present = match step.what {
+            What::Parent(n) => {
+                let fields = &state.setup.relationships[n].parent.fields;
+                Some((n, reenact_model::captured::Extractor::new(&entity.entity, fields, None)?))
+            }
+            _ => None,
+        };
+        // A whole entity's records are all taken already; the question only tells which keys exist.
+        let only_looks = entity.whole.is_some() && !matches!(step.what, What::Root(_));
+        let mut new = 0;
+        let mut batches = source.read(read);
+        while let Some(rows) = batches.try_next().await? {
+            if let Some((n, extractor)) = &present {
+                let found = state.present.entry(*n).or_default();
+                for key in rows.keys(extractor)?.into_iter().flatten() {
+                    found.insert(key);
+                }
+            }
+            if !only_looks {
+                new += entity.take(&rows, step.levels, &state.setup, leads)?;
+            }
+        }
+        if let Some(question) = question
+            && new > 0
+        {
+            entity.remember(&question, via);
+        }
+        Ok(new)
+    }
+
+    /// The pseudonyms of a root's filter.
+    fn pseudonyms(&mut self, root: usize, entity: &EntityId, values: &KeySet) -> Result<Vec<Option<String>>> {
+        let state = self.state.as_mut().ok_or_else(unprepared)?;
+        let fields = state.setup.roots[root].fields.clone();
+        let values: Vec<Box<str>> = values.iter().next().map(|k| k.parts().to_vec()).unwrap_or_default();
+        let entity = state.entities.get(entity).map(|e| Arc::clone(&e.entity)).ok_or_else(unprepared)?;
+        let masker = state.masker.as_mut().ok_or_else(unprepared)?;
+        let mut out = Vec::new();
+        for (field, value) in fields.into_iter().zip(values) {
+            let column = entity.field(&field.column).ok_or_else(unprepared)?.clone();
+            let masked = masker.key(&[(entity.id.clone(), column, field)], &Key::new([value]))?;
+            out.push(masked.and_then(|k| k.parts().first().map(ToString::to_string)));
+        }
+        Ok(out)
+    }
+
+    fn dangling(&mut self) -> Result<Vec<Dangling>> {
+        let state = self.state.as_mut().ok_or_else(unprepared)?;
+        let masker = state.masker.as_mut().ok_or_else(unprepared)?;
+        let mut out = Vec::new();
+        for ((what, _), asked) in &state.asked {
+            let What::Parent(edge) = *what else { continue };
+            let relationship = &state.setup.relationships[edge];
+            let missing = state.present.get(&edge).map_or_else(|| asked.clone(), |present| asked.minus(present));
+            if missing.is_empty() {
+                continue;
+            }
+            let fields = end_fields(&state.setup, &relationship.child)?;
+            let mut keys = Vec::new();
+            for key in missing.iter() {
+                keys.extend(masker.key(&fields, key)?);
+            }
+            keys.sort();
+            out.push(Dangling { edge, keys });
+        }
+        out.sort_by_key(|d| d.edge);
+        Ok(out)
+    }
+}
+
+/// The fields of an end with their columns' descriptions.
+fn end_fields(setup: &Setup, end: &End) -> Result<Vec<(EntityId, Field, FieldPath)>> {
+    let entity = setup.catalogs.iter().flat_map(|c| &c.entities).find(|e| e.id == end.entity).ok_or_else(unprepared)?;
+    end.fields
+        .iter()
+        .map(|path| Ok((entity.id.clone(), entity.field(&path.column).ok_or_else(unprepared)?.clone(), path.clone())))
+        .collect()
+}
+
+fn unprepared() -> Error {
+    Error::new(Class::Unexpected, "an agent was asked before it was prepared")
+}
+
+#[async_trait]
+impl Agent for LocalAgent {
+    async fn describe(&mut self) -> Result<Described> {
+        let site = Site::service(&self.service.name).with_span(Some(self.service.span.clone()));
+        let catalog = self.open().await?.describe().await.map_err(|e| e.at(site))?;
+        Ok(Described {
+            catalog,
+            recipient: self.key.recipient(),
+            pins_keys: matches!(self.service.kind, Kind::Redis | Kind::Memory),
+        })
+    }
+
+    async fn prepare(&mut self, setup: Setup) -> Result<()> {
+        let policy = Policy::parse(&setup.policy.0, &setup.policy.1)?;
+        let plan = Plan::resolve(&policy, &setup.catalogs, &setup.relationships, &setup.reached)?;
+        let masker = plan.masker(&ScopeKeys::new(&self.root_key, &setup.salt));
+        let own = setup.catalogs.iter().filter(|c| c.service == self.service.name).flat_map(|c| &c.entities);
+        let mut entities = BTreeMap::new();
+        for entity in own.filter(|e| setup.reached.contains(&e.id)) {
+            entities.insert(entity.id.clone(), EntityState::new(entity, &setup)?);
+        }
+        self.state = Some(State {
+            setup,
+            masker: Some(masker),
+            entities,
+            asked: HashMap::new(),
+            present: HashMap::new(),
+            pinned: None,
+        });
+        Ok(())
+    }
+
+    async fn estimate(&mut self) -> Result<Vec<Estimated>> {
+        let source = self.source.as_ref().ok_or_else(unprepared)?;
+        let state = self.state.as_ref().ok_or_else(unprepared)?;
+        let mut questions = Vec::new();
+        for (n, edge) in state.setup.relationships.iter().enumerate() {
+            questions.push((What::Parent(n), &edge.parent, None));
+            questions.push((What::Child(n), &edge.child, edge.condition.clone()));
+        }
+        let mut out = Vec::new();
+        for (what, end, condition) in questions {
+            let (Some(entity), true) = (state.entities.get(&end.entity), state.setup.reached.contains(&end.entity)) else {
+                continue;
+            };
+            let key = Key::new(end.fields.iter().map(|f| placeholder(entity.entity.field(&f.column))));
+            let any = vec![Match { fields: end.fields.clone(), keys: Arc::new([key].into_iter().collect()), condition }];
+            let read = Read {
+                entity: Arc::clone(&entity.entity),
+                columns: entity.columns(),
+                selection: Selection::Match { any, except: Vec::new() },
+                via: Via::root(0),
+                limit: None,
+                ordered: false,
+            };
+            out.push(Estimated { entity: end.entity.clone(), what, estimate: source.estimate(&read).await? });
+        }
+        Ok(out)
+    }
+
+    async fn scout(&mut self, steps: Vec<Step>) -> Result<Scouted> {
+        let mut out = Scouted::default();
+        let mut leads = Leads::new();
+        for step in &steps {
+            let mut keys = step.keys.as_ref().map(|sealed| self.key.open::<KeySet>(sealed)).transpose()?;
+            if let (What::Root(root), Some(values)) = (step.what, &keys) {
+                let values = values.clone();
+                out.roots.push((root, self.pseudonyms(root, &step.entity, &values)?));
+            } else if let Some(wanted) = &mut keys {
+                let state = self.state.as_mut().ok_or_else(unprepared)?;
+                // Asked before with the same or a further reach: nothing new can come.
+                for ((what, levels), asked) in &state.asked {
+                    if *what == step.what && *levels >= step.levels {
+                        *wanted = wanted.minus(asked);
+                    }
+                }
+                if wanted.is_empty() {
+                    out.rows.push(0);
+                    continue;
+                }
+                state.asked.entry((step.what, step.levels)).or_default().extend(wanted);
+            }
+            out.rows.push(self.ask(step, keys, &mut leads).await?);
+        }
+        let state = self.state.as_ref().ok_or_else(unprepared)?;
+        let mut leads: Vec<_> = leads.into_iter().collect();
+        leads.sort_by_key(|(to, _)| *to);
+        for ((what, levels), keys) in leads {
+            let entity = match what {
+                What::Parent(n) => &state.setup.relationships[n].parent.entity,
+                What::Child(n) => &state.setup.relationships[n].child.entity,
+                What::Root(_) => continue,
+            };
+            let recipient = state.setup.recipients.get(&entity.service).ok_or_else(unprepared)?;
+            out.found.push(Found {
+                what,
+                entity: entity.clone(),
+                levels,
+                count: keys.len() as u64,
+                keys: SealedBox::new(recipient, &keys)?,
+            });
+        }
+        Ok(out)
+    }
+
+    async fn pin(&mut self, part: Part) -> Result<Pinned> {
+        let state = self.state.as_mut().ok_or_else(unprepared)?;
+        let known: Vec<_> = state.entities.values().map(|e| (Arc::clone(&e.entity), e.keys())).collect();
+        state.pinned.get_or_insert_with(|| known.iter().map(|(e, k)| (e.id.clone(), k.clone())).collect());
+        state.entities.values_mut().for_each(EntityState::forget);
+        state.asked.clear();
+        state.present.clear();
+        let site = Site::service(&self.service.name);
+        self.source.as_mut().ok_or_else(unprepared)?.pin(&part, &known).await.map_err(|e| e.at(site))
+    }
+
+    async fn collect(&mut self) -> Result<Collected> {
+        let writer = self.writer.clone().ok_or_else(unprepared)?;
+        let source = self.source.as_ref().ok_or_else(unprepared)?;
+        let state = self.state.as_mut().ok_or_else(unprepared)?;
+        let mut out = Collected::default();
+        if matches!(self.service.kind, Kind::Redis | Kind::Memory) {
+            for (id, entity) in &state.entities {
+                let pinned = state.pinned.as_ref().and_then(|p| p.get(id)).cloned().unwrap_or_default();
+                out.late += if entity.whole.is_some() { 1 } else { entity.keys().minus(&pinned).len() as u64 };
+            }
+        }
+        let mut masker = state.masker.take().ok_or_else(unprepared)?;
+        for entity in state.entities.values() {
+            let reads = entity.reads(state.setup.limits.0);
+            if reads.is_empty() {
+                continue;
+            }
+            let member = writer.member(&entity.entity)?;
+            let (back, sealed) = collect_entity(&**source, reads, masker, member, state.setup.limits.1).await?;
+            masker = back;
+            out.sealed.extend(sealed);
+        }
+        out.unknown = masker.unknown();
+        state.masker = Some(masker);
+        out.dangling = self.dangling()?;
+        out.queries = self.source.as_ref().map_or(0, |s| s.queries());
+        Ok(out)
+    }
+}
+
+/// A key that stands for any, typed so that the server can plan with it.
+fn placeholder(field: Option<&Field>) -> &'static str {
+    use reenact_model::ValueType as V;
+    match field.map(|f| f.value) {
+        Some(V::Uuid) => "00000000-0000-0000-0000-000000000000",
+        Some(V::Bool) => "true",
+        Some(V::Date) => "2000-01-01",
+        Some(V::Timestamp | V::TimestampUtc) => "2000-01-01 00:00:00",
+        _ => "1",
+    }
+}
+
+/// Reads, masks and seals one entity: three stages on bounded channels, so that memory is a few batches.
+async fn collect_entity(
+    source: &dyn Source,
+    reads: Vec<Read>,
+    mut masker: Masker,
+    mut member: MemberWriter,
+    byte_limit: u64,
+) -> Result<(Masker, Option<Sealed>)> {
+    let (to_mask, mut captured) = mpsc::channel::<Captured>(2);
+    let (to_write, mut masked) = mpsc::channel::<Masked>(2);
+    let masking = tokio::task::spawn_blocking(move || -> Result<Masker> {
+        while let Some(rows) = captured.blocking_recv() {
+            let rows = masker.apply(rows)?;
+            if to_write.blocking_send(rows).is_err() {
+                break;
+            }
+        }
+        Ok(masker)
+    });
+    let writing = tokio::task::spawn_blocking(move || -> Result<Option<Sealed>> {
+        let mut rows = 0;
+        while let Some(batch) = masked.blocking_recv() {
+            rows += batch.batch().num_rows();
+            member.write(&batch)?;
+        }
+        if rows == 0 { Ok(None) } else { member.seal().map(Some) }
+    });
+    let reading = async {
+        let mut bytes = 0;
+        for read in reads {
+            let entity = Arc::clone(&read.entity);
+            let mut batches = source.read(read);
+            while let Some(rows) = batches.next().await {
+                let rows = rows?;
+                bytes += rows.bytes();
+                if bytes > byte_limit {
+                    let message = format!("it holds more than the limit of {byte_limit} bytes");
+                    return Err(Error::new(Class::Limit, message)
+                        .at(Site::entity(&entity.id))
+                        .help("raise `limits: { bytes: … }` in the pipeline, or narrow the root"));
+                }
+                // A closed channel means that a later stage failed; its own error is told below.
+                if to_mask.send(rows).await.is_err() {
+                    break;
+                }
+            }
+        }
+        drop(to_mask);
+        Ok(())
+    };
+    let read = reading.await;
+    let join = |_| Error::new(Class::Unexpected, "a worker stopped unexpectedly");
+    let masker = masking.await.map_err(join)?;
+    let sealed = writing.await.map_err(join)?;
+    read?;
+    let sealed = sealed?;
+    Ok((masker?, sealed))
+}

@@ -1,0 +1,185 @@
+//! What an agent knows of its entities while the closure grows: what was asked, what was found, where it leads.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use reenact_model::captured::Extractor;
+use reenact_model::{Captured, Entity, Key, KeySet, Result, Via};
+use reenact_stores::{Match, Read, Selection};
+
+use super::agent::{Setup, What};
+
+/// One entity of an agent.
+#[derive(Debug)]
+pub(super) struct EntityState {
+    pub(super) entity: Arc<Entity>,
+    identity: Option<Extractor>,
+    /// Edges whose child end this entity is.
+    outgoing: Vec<(usize, Extractor)>,
+    /// Edges whose parent end this entity is.
+    incoming: Vec<(usize, Extractor)>,
+    columns: Vec<String>,
+    /// Records by key: how they came, and how many edges of children were followed.
+    found: BTreeMap<Key, (Via, u32)>,
+    /// For an entity without a key: the questions that gave its records.
+    matches: Vec<(Match, Via)>,
+    /// Taken whole, by this root.
+    pub(super) whole: Option<Via>,
+}
+
+/// Keys that a batch leads to, by edge and levels.
+pub(super) type Leads = HashMap<(What, u32), KeySet>;
+
+impl EntityState {
+    pub(super) fn new(entity: &Arc<Entity>, setup: &Setup) -> Result<Self> {
+        let mut state = Self {
+            entity: Arc::clone(entity),
+            identity: None,
+            outgoing: Vec::new(),
+            incoming: Vec::new(),
+            columns: Vec::new(),
+            found: BTreeMap::new(),
+            matches: Vec::new(),
+            whole: None,
+        };
+        if !entity.key.is_empty() {
+            let fields: Vec<_> = entity.key.iter().map(reenact_model::FieldPath::column).collect();
+            state.identity = Some(Extractor::new(entity, &fields, None)?);
+        }
+        for (n, edge) in setup.relationships.iter().enumerate() {
+            let both = setup.reached.contains(&edge.child.entity) && setup.reached.contains(&edge.parent.entity);
+            if !both {
+                continue;
+            }
+            if edge.child.entity == entity.id {
+                state.outgoing.push((n, Extractor::new(entity, &edge.child.fields, edge.condition.as_ref())?));
+            }
+            if edge.parent.entity == entity.id {
+                state.incoming.push((n, Extractor::new(entity, &edge.parent.fields, None)?));
+            }
+        }
+        let extractors = state.identity.iter().chain(state.outgoing.iter().chain(&state.incoming).map(|(_, e)| e));
+        let mut columns: Vec<String> = extractors.flat_map(|e| e.columns().map(str::to_owned)).collect();
+        columns.sort();
+        columns.dedup();
+        state.columns = columns;
+        Ok(state)
+    }
+
+    /// The columns that scouting reads; one at least.
+    pub(super) fn columns(&self) -> Vec<String> {
+        if self.columns.is_empty() {
+            return self.entity.writable().take(1).map(|f| f.name.clone()).collect();
+        }
+        self.columns.clone()
+    }
+
+    /// Takes a batch of records in; gives how many are new, and adds where they lead.
+    pub(super) fn take(&mut self, rows: &Captured, levels: u32, setup: &Setup, leads: &mut Leads) -> Result<u64> {
+        let via = rows.via();
+        let mut expand = vec![true; rows.rows()];
+        let mut new = rows.rows() as u64;
+        if let Some(identity) = &self.identity
+            && self.whole.is_none()
+        {
+            new = 0;
+            for (row, keys) in rows.keys(identity)?.into_iter().enumerate() {
+                let Some(key) = keys.into_iter().next() else { continue };
+                match self.found.get_mut(&key) {
+                    None => {
+                        self.found.insert(key, (via, levels));
+                        new += 1;
+                    }
+                    // Known already: only a further reach to children is worth another look.
+                    Some((_, known)) if *known < levels => *known = levels,
+                    Some(_) => expand[row] = false,
+                }
+            }
+        }
+        for (edge, extractor) in &self.outgoing {
+            if self.whole.is_some() && skips(setup, *edge) {
+                continue;
+            }
+            gather(leads, (What::Parent(*edge), 0), rows.keys(extractor)?, &expand);
+        }
+        for (edge, extractor) in &self.incoming {
+            let along = setup.roots.iter().any(|root| root.along.contains(edge));
+            if along {
+                gather(leads, (What::Child(*edge), 0), rows.keys(extractor)?, &expand);
+            }
+            if levels > 0 {
+                let below = if levels == u32::MAX { u32::MAX } else { levels - 1 };
+                gather(leads, (What::Child(*edge), below), rows.keys(extractor)?, &expand);
+            }
+        }
+        Ok(new)
+    }
+
+    /// Whether a whole entity must be scanned for where it leads.
+    pub(super) fn leads_somewhere(&self, setup: &Setup) -> bool {
+        self.outgoing.iter().any(|(edge, _)| !skips(setup, *edge))
+    }
+
+    /// Remembers a question about an entity without a key.
+    pub(super) fn remember(&mut self, question: &Match, via: Via) {
+        if self.identity.is_none() && self.whole.is_none() {
+            self.matches.push((question.clone(), via));
+        }
+    }
+
+    /// The keys found, for a pin.
+    pub(super) fn keys(&self) -> KeySet {
+        self.found.keys().cloned().collect()
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.found.clear();
+        self.matches.clear();
+    }
+
+    /// The reads that give every record once, each with how it came.
+    pub(super) fn reads(&self, limit: u64) -> Vec<Read> {
+        let read = |selection, via, ordered| Read {
+            entity: Arc::clone(&self.entity),
+            columns: Vec::new(),
+            selection,
+            via,
+            limit: Some(limit),
+            ordered,
+        };
+        if let Some(via) = self.whole {
+            return vec![read(Selection::All, via, false)];
+        }
+        let mut out = Vec::new();
+        let mut groups: BTreeMap<Via, KeySet> = BTreeMap::new();
+        for (key, (via, _)) in &self.found {
+            groups.entry(*via).or_default().insert(key.clone());
+        }
+        for (via, keys) in groups {
+            let fields = self.entity.key.iter().map(reenact_model::FieldPath::column).collect();
+            let any = vec![Match { fields, keys: Arc::new(keys), condition: None }];
+            out.push(read(Selection::Match { any, except: Vec::new() }, via, true));
+        }
+        for (n, (question, via)) in self.matches.iter().enumerate() {
+            let except = self.matches[..n].iter().map(|(m, _)| m.clone()).collect();
+            out.push(read(Selection::Match { any: vec![question.clone()], except }, *via, true));
+        }
+        out
+    }
+}
+
+/// A foreign key between entities that are both taken whole leads nowhere new, and the server holds it.
+fn skips(setup: &Setup, edge: usize) -> bool {
+    let edge = &setup.relationships[edge];
+    edge.declared && setup.whole.contains(&edge.parent.entity) && setup.whole.contains(&edge.child.entity)
+}
+
+fn gather(leads: &mut Leads, to: (What, u32), keys: Vec<Vec<Key>>, expand: &[bool]) {
+    let mut wanted = keys.into_iter().zip(expand).filter(|(_, e)| **e).flat_map(|(k, _)| k).peekable();
+    if wanted.peek().is_some() {
+        let set = leads.entry(to).or_default();
+        for key in wanted {
+            set.insert(key);
+        }
+    }
+}

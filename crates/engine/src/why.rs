@@ -1,0 +1,177 @@
+//! Why a record is in a bundle: the chain from a root to it.
+//!
+//! Hidden here: how the chain is found again. Every record remembers the edge and depth by which it came; since masked keys
+//! are injective, the record at the other end of that edge is found by its key, one step nearer to the root.
+
+use std::collections::HashMap;
+
+use reenact_bundle::Bundle;
+use reenact_mask::Masked;
+use reenact_model::canonical::Reader;
+use reenact_model::captured::{Came, Extractor};
+use reenact_model::catalog::End;
+use reenact_model::{Class, Entity, EntityId, Error, FieldPath, Key, Result, Via};
+
+use crate::record::CaptureRecord;
+
+/// One record of a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The entity.
+    pub entity: EntityId,
+    /// The record's key, as it is in the bundle; empty for an entity without a key.
+    pub key: Vec<(String, String)>,
+    /// How it came.
+    pub how: String,
+}
+
+/// A record of a bundle, found by a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The entity.
+    pub entity: EntityId,
+    /// The field.
+    pub field: FieldPath,
+    /// Its value in the bundle.
+    pub value: String,
+}
+
+impl Asked {
+    /// Reads `seed.NAME`, or `service/entity.field=value`.
+    ///
+    /// # Errors
+    /// [`Class::Input`] if it is neither, or there is no such seed.
+    pub fn read(text: &str, record: &CaptureRecord) -> Result<Self> {
+        if let Some(seed) = text.strip_prefix("seed.") {
+            for root in &record.roots {
+                for (field, name, value) in &root.filter {
+                    if let (Some(entity), true, Some(value)) = (root.entities.first(), name.as_deref() == Some(seed), value) {
+                        return Ok(Self { entity: entity.clone(), field: field.clone(), value: value.clone() });
+                    }
+                }
+            }
+            let known: Vec<String> = record.seeds.keys().map(|s| format!("seed.{s}")).collect();
+            return Err(Error::new(Class::Input, format!("the bundle has no seed `{seed}`"))
+                .help(format!("it has {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") })));
+        }
+        let form = || {
+            Error::new(Class::Input, "this names no record").help("write `seed.NAME`, or `service/entity.field=value`")
+        };
+        let (field, value) = text.split_once('=').ok_or_else(form)?;
+        let id: reenact_model::FieldId = field.parse().map_err(|_| form())?;
+        Ok(Self { entity: id.entity, field: id.field, value: value.to_owned() })
+    }
+}
+
+/// The chain from a root to a record, root first.
+///
+/// # Errors
+/// [`Class::Input`] if there is no such record.
+pub fn why(bundle: &Bundle, record: &CaptureRecord, asked: &Asked) -> Result<Vec<Link>> {
+    let mut loaded: HashMap<EntityId, Vec<Masked>> = HashMap::new();
+    let fields = vec![asked.field.clone()];
+    let start = find(bundle, &mut loaded, &asked.entity, &fields, None, &Key::new([asked.value.as_str()]), None)?
+        .ok_or_else(|| Error::new(Class::Input, "the bundle has no such record").at(reenact_model::Site::entity(&asked.entity)))?;
+    let mut chain = Vec::new();
+    let mut at = start;
+    for _ in 0..100_000 {
+        let (link, next) = step(bundle, record, &mut loaded, &at)?;
+        chain.push(link);
+        match next {
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    chain.reverse();
+    Ok(chain)
+}
+
+/// Where a record stands: entity, batch and row.
+type At = (EntityId, usize, usize);
+
+fn step(
+    bundle: &Bundle,
+    record: &CaptureRecord,
+    loaded: &mut HashMap<EntityId, Vec<Masked>>,
+    at: &At,
+) -> Result<(Link, Option<At>)> {
+    let (id, batch, row) = at;
+    let rows = &loaded[id][*batch];
+    let (via, entity) = (rows.via(), std::sync::Arc::clone(rows.entity()));
+    let key = key_of(&entity, rows, *row);
+    let link = |how: String| Link { entity: id.clone(), key: key.clone(), how };
+    let edges = &bundle.contents().relationships;
+    let (own, other, how) = match via.came() {
+        Came::Root(n) => {
+            let seeds: Vec<String> = record
+                .roots
+                .get(n)
+                .map(|r| r.filter.iter().filter_map(|(_, s, _)| s.as_ref().map(|s| format!("seed.{s}"))).collect())
+                .unwrap_or_default();
+            let which = if seeds.is_empty() { String::new() } else { format!(" ({})", seeds.join(", ")) };
+            return Ok((link(format!("root {}{which}", n + 1)), None));
+        }
+        Came::AsParent(n) => {
+            let Some(edge) = edges.get(n) else { return Ok((link("unknown".to_owned()), None)) };
+            ((&edge.parent, None), (&edge.child, edge.condition.as_ref()), format!("referred to by {}", edge.child))
+        }
+        Came::AsChild(n) => {
+            let Some(edge) = edges.get(n) else { return Ok((link("unknown".to_owned()), None)) };
+            ((&edge.child, edge.condition.as_ref()), (&edge.parent, None), format!("refers to {}", edge.parent))
+        }
+    };
+    let extractor = Extractor::new(&entity, &own.0.fields, own.1)?;
+    let keys = extractor.keys(rows.batch())?.swap_remove(*row);
+    let End { entity: to, fields } = other.0;
+    for key in keys {
+        let nearer = Some(via.depth - 1);
+        if let Some(next) = find(bundle, loaded, to, fields, other.1, &key, nearer)? {
+            return Ok((link(how), Some(next)));
+        }
+    }
+    Ok((link(how), None))
+}
+
+/// Finds a record by a key; `depth` picks among several.
+fn find(
+    bundle: &Bundle,
+    loaded: &mut HashMap<EntityId, Vec<Masked>>,
+    id: &EntityId,
+    fields: &[FieldPath],
+    condition: Option<&reenact_model::catalog::Condition>,
+    key: &Key,
+    depth: Option<i32>,
+) -> Result<Option<At>> {
+    let Some(entity) = bundle.contents().entity(id).cloned() else { return Ok(None) };
+    if !loaded.contains_key(id) {
+        loaded.insert(id.clone(), bundle.rows(id)?.collect::<Result<_>>()?);
+    }
+    let extractor = Extractor::new(&entity, fields, condition)?;
+    let mut any = None;
+    for (n, rows) in loaded[id].iter().enumerate() {
+        let Via { depth: here, .. } = rows.via();
+        for (row, keys) in extractor.keys(rows.batch())?.iter().enumerate() {
+            if keys.contains(key) {
+                if depth.is_none_or(|d| d == here) {
+                    return Ok(Some((id.clone(), n, row)));
+                }
+                if depth.is_some_and(|d| here < d) {
+                    any = any.or(Some((id.clone(), n, row)));
+                }
+            }
+        }
+    }
+    Ok(any)
+}
+
+fn key_of(entity: &Entity, rows: &Masked, row: usize) -> Vec<(String, String)> {
+    entity
+        .key
+        .iter()
+        .filter_map(|name| {
+            let field = entity.field(name)?;
+            let array = rows.batch().column_by_name(name)?;
+            Some((name.clone(), Reader::new(array, field.value).get(row)?.into_owned()))
+        })
+        .collect()
+}

@@ -1,0 +1,76 @@
+//! `date_shift`: every date of a domain moved by the same secret number of days.
+
+use std::sync::Arc;
+
+use reenact_model::ValueType;
+use reenact_model::canonical;
+
+use super::{ArgKind, ArgSpec, Args, Guarantees, Mask, MaskSpec, Shape, Unfit};
+use crate::domain::DomainKey;
+
+/// `date_shift`.
+pub(super) static SPEC: MaskSpec = MaskSpec {
+    name: "date_shift",
+    doc: "moves dates and moments by a secret number of whole days, the same for the whole domain; intervals stay",
+    args: &[ArgSpec { name: "days", kind: ArgKind::Integer, doc: "the greatest shift either way; default 365" }],
+    leaks: "intervals, times of day, and the season within the greatest shift",
+    build: |args: &Args, _: &[Shape]| {
+        let days = args.integer("days")?.unwrap_or(365);
+        let days = u32::try_from(days).ok().filter(|d| (1..=36_500).contains(d)).ok_or("`days` is 1 to 36500")?;
+        Ok(Arc::new(DateShift { days }))
+    },
+};
+
+#[derive(Debug)]
+struct DateShift {
+    days: u32,
+}
+
+impl Mask for DateShift {
+    fn fits(&self, shape: &Shape) -> Result<(), String> {
+        let native = shape.native.as_str();
+        match shape.value {
+            ValueType::Date | ValueType::Timestamp | ValueType::TimestampUtc | ValueType::Text | ValueType::Tagged => {
+                Ok(())
+            }
+            ValueType::Other if native.starts_with("date") || native.starts_with("timestamp") => Ok(()),
+            _ => Err(format!("the field's type is `{native}`, which holds no date")),
+        }
+    }
+
+    fn guarantees(&self) -> Guarantees {
+        Guarantees::PSEUDONYM
+    }
+
+    fn apply(&self, key: &DomainKey, text: &str, _: &Shape, out: &mut String) -> Result<Option<()>, Unfit> {
+        // What is no day of the calendar (infinity, MySQL's zero dates) tells nothing and stays.
+        if text.is_empty() || text.ends_with("infinity") || text.starts_with("0000-00-00") {
+            out.push_str(text);
+            return Ok(Some(()));
+        }
+        let (date, rest) = text.split_at(text[1..].find([' ', 'T']).map_or(text.len(), |at| at + 1));
+        let days = canonical::parse_date(date).ok_or(Unfit("a value is no date of the form 2026-11-23"))?;
+        let drawn = i32::try_from(key.number(b"shift") % u64::from(self.days)).unwrap_or(0) + 1;
+        let shift = if key.number(b"way") & 1 == 0 { drawn } else { -drawn };
+        let moved = days.checked_add(shift).ok_or(Unfit("a date is at the end of the calendar"))?;
+        out.push_str(&canonical::date(moved));
+        out.push_str(rest);
+        Ok(Some(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::testing::{apply, build};
+
+    #[test]
+    fn intervals_stay_and_no_date_is_its_own_image() {
+        let mask = build("date_shift", &[], &[Shape::leaf()]).expect("builds");
+        let day = |text: &str| canonical::parse_date(&apply(&*mask, "d", text).expect("some")[..10]).expect("a date");
+        assert_eq!(day("2026-03-01") - day("2026-02-01"), 28);
+        assert_ne!(apply(&*mask, "d", "2026-02-01"), Some("2026-02-01".into()));
+        assert!(apply(&*mask, "d", "2026-02-01 10:11:12.5").expect("some").ends_with(" 10:11:12.5"));
+        assert_eq!(apply(&*mask, "d", "infinity"), Some("infinity".into()));
+    }
+}

@@ -1,0 +1,71 @@
+//! `email`: an address in reserved space for each address.
+
+use std::sync::Arc;
+
+use super::{ArgKind, ArgSpec, Args, Guarantees, Mask, MaskSpec, Shape, Unfit, base32};
+use crate::domain::DomainKey;
+
+/// `email`.
+pub(super) static SPEC: MaskSpec = MaskSpec {
+    name: "email",
+    doc: "gives an address whose local part is a keyed hash, in a domain that can't exist (RFC 2606)",
+    args: &[ArgSpec {
+        name: "at",
+        kind: ArgKind::Text,
+        doc: "the domain, which must end in `.example`, `.test` or `.invalid`; default `mail.example`",
+    }],
+    leaks: "which addresses are equal",
+    build: |args: &Args, shapes: &[Shape]| {
+        let at = args.text("at").unwrap_or("mail.example").to_owned();
+        let reserved = [".example", ".test", ".invalid"].iter().any(|end| at.ends_with(end));
+        if !reserved && !matches!(at.as_str(), "example.com" | "example.net" | "example.org") {
+            return Err(
+                "`at` must end in `.example`, `.test` or `.invalid`, so that no mail reaches a person".to_owned()
+            );
+        }
+        let room = shapes.iter().filter_map(|s| s.max_chars).min().map_or(16, |max| max as usize);
+        let local = room.saturating_sub(at.len() + 1).clamp(1, 16);
+        Ok(Arc::new(Email { at, local }))
+    },
+};
+
+#[derive(Debug)]
+struct Email {
+    at: String,
+    local: usize,
+}
+
+impl Mask for Email {
+    fn fits(&self, shape: &Shape) -> Result<(), String> {
+        shape.takes_text(self.local + 1 + self.at.len())
+    }
+
+    fn guarantees(&self) -> Guarantees {
+        Guarantees { deterministic: true, injective: self.local >= 16 }
+    }
+
+    fn apply(&self, key: &DomainKey, text: &str, _: &Shape, out: &mut String) -> Result<Option<()>, Unfit> {
+        if !text.is_empty() {
+            base32(&key.hash(text.as_bytes()), self.local, out);
+            out.push('@');
+            out.push_str(&self.at);
+        }
+        Ok(Some(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::testing::{apply, build};
+
+    #[test]
+    fn addresses_are_reserved_and_fit() {
+        let short = Shape { max_chars: Some(20), ..Shape::leaf() };
+        let mask = build("email", &[], &[short.clone()]).expect("builds");
+        let image = apply(&*mask, "d", "ann@corp.com").expect("some");
+        assert!(image.ends_with("@mail.example") && image.len() <= 20, "{image}");
+        assert!(!mask.guarantees().injective && mask.fits(&short).is_ok());
+        assert!(build("email", &[("at", "gmail.com")], &[]).is_err());
+    }
+}

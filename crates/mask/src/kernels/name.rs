@@ -1,0 +1,77 @@
+//! `name`: an invented name out of short lists; many people share one, so it is never unique.
+
+use std::sync::Arc;
+
+use super::{ArgKind, ArgSpec, Args, Guarantees, Mask, MaskSpec, Shape, Unfit};
+use crate::domain::DomainKey;
+
+const FIRST: [&str; 64] = [
+    "Ada", "Alma", "Anouk", "Arlo", "Astrid", "Basil", "Bea", "Bruno", "Carla", "Cato", "Cleo", "Cyril", "Dara",
+    "Dina", "Edda", "Elio", "Enid", "Ezra", "Fay", "Finn", "Flora", "Gwen", "Hanno", "Hedda", "Hugo", "Ida", "Ilse",
+    "Ines", "Iris", "Ivo", "Jana", "Jonas", "Juno", "Kaja", "Kira", "Lars", "Lena", "Livia", "Lotte", "Luca", "Mara",
+    "Milo", "Mina", "Nell", "Nils", "Nora", "Odin", "Olga", "Otis", "Petra", "Pia", "Quinn", "Rhea", "Rolf", "Rosa",
+    "Sami", "Selma", "Signe", "Tess", "Tilda", "Uma", "Vera", "Wanda", "Yara",
+];
+const LAST: [&str; 64] = [
+    "Abbot", "Alder", "Ash", "Barrow", "Beck", "Birch", "Bishop", "Bloom", "Brook", "Cobb", "Crane", "Croft", "Dale",
+    "Dove", "Drake", "Elm", "Farrow", "Fern", "Field", "Finch", "Flint", "Ford", "Frost", "Glen", "Gray", "Grove",
+    "Hale", "Hart", "Haven", "Hazel", "Heath", "Hill", "Holt", "Keel", "Kite", "Lake", "Lark", "Linden", "Locke",
+    "Marsh", "Mead", "Moor", "Oakes", "Park", "Penn", "Pike", "Pond", "Quill", "Reed", "Ridge", "Rowan", "Rush",
+    "Sand", "Sedge", "Shore", "Sparrow", "Stone", "Thorn", "Vale", "Wade", "Weir", "Wick", "Wren", "Yarrow",
+];
+
+/// `name`.
+pub(super) static SPEC: MaskSpec = MaskSpec {
+    name: "name",
+    doc: "gives an invented name, the same for the same person; many share one, so it is not for unique fields",
+    args: &[ArgSpec { name: "part", kind: ArgKind::Text, doc: "`first`, `last` or `full` (default)" }],
+    leaks: "which values are equal, and their frequencies up to collisions",
+    build: |args: &Args, _: &[Shape]| {
+        Ok(Arc::new(match args.text("part").unwrap_or("full") {
+            "first" => Name::First,
+            "last" => Name::Last,
+            "full" => Name::Full,
+            _ => return Err("`part` is `first`, `last` or `full`".to_owned()),
+        }))
+    },
+};
+
+#[derive(Debug)]
+enum Name {
+    First,
+    Last,
+    Full,
+}
+
+impl Mask for Name {
+    fn fits(&self, shape: &Shape) -> Result<(), String> {
+        let longest = |list: &[&str]| list.iter().map(|n| n.len()).max().unwrap_or(0);
+        shape.takes_text(match self {
+            Self::First => longest(&FIRST),
+            Self::Last => longest(&LAST),
+            Self::Full => longest(&FIRST) + 1 + longest(&LAST),
+        })
+    }
+
+    fn guarantees(&self) -> Guarantees {
+        Guarantees::FAKE
+    }
+
+    fn apply(&self, key: &DomainKey, text: &str, _: &Shape, out: &mut String) -> Result<Option<()>, Unfit> {
+        if text.is_empty() {
+            return Ok(Some(()));
+        }
+        let hash = key.hash(text.as_bytes());
+        let pick = |list: &[&'static str; 64], n: usize| list[usize::from(hash[n]) % 64];
+        match self {
+            Self::First => out.push_str(pick(&FIRST, 0)),
+            Self::Last => out.push_str(pick(&LAST, 1)),
+            Self::Full => {
+                out.push_str(pick(&FIRST, 0));
+                out.push(' ');
+                out.push_str(pick(&LAST, 1));
+            }
+        }
+        Ok(Some(()))
+    }
+}

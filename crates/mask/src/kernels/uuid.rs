@@ -1,0 +1,62 @@
+//! `uuid`: a random-looking UUID (version 4) for each value.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use reenact_model::ValueType;
+
+use super::{Args, Guarantees, Mask, MaskSpec, Shape, Unfit};
+use crate::domain::DomainKey;
+
+/// `uuid`.
+pub(super) static SPEC: MaskSpec = MaskSpec {
+    name: "uuid",
+    doc: "gives a UUID of version 4 (RFC 9562) whose 122 free bits are a keyed hash; takes any text, upper case being equal",
+    args: &[],
+    leaks: "which values are equal",
+    build: |_: &Args, _: &[Shape]| Ok(Arc::new(Uuid)),
+};
+
+#[derive(Debug)]
+struct Uuid;
+
+impl Mask for Uuid {
+    fn fits(&self, shape: &Shape) -> Result<(), String> {
+        if shape.value == ValueType::Uuid { Ok(()) } else { shape.takes_text(36) }
+    }
+
+    fn guarantees(&self) -> Guarantees {
+        Guarantees::PSEUDONYM
+    }
+
+    fn apply(&self, key: &DomainKey, text: &str, _: &Shape, out: &mut String) -> Result<Option<()>, Unfit> {
+        if text.is_empty() {
+            return Ok(Some(()));
+        }
+        let mut hash = key.hash(text.to_ascii_lowercase().as_bytes());
+        hash[6] = hash[6] & 0x0f | 0x40;
+        hash[8] = hash[8] & 0x3f | 0x80;
+        for (n, byte) in hash[..16].iter().enumerate() {
+            if matches!(n, 4 | 6 | 8 | 10) {
+                out.push('-');
+            }
+            let _ = write!(out, "{byte:02x}");
+        }
+        Ok(Some(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kernels::Shape;
+    use crate::kernels::testing::{apply, build};
+
+    #[test]
+    fn the_version_and_variant_are_set() {
+        let mask = build("uuid", &[], &[Shape::leaf()]).expect("builds");
+        let image = apply(&*mask, "d", "ab13dfae-6276-45da-a05f-11193ceaaf30").expect("some");
+        assert_eq!((image.len(), &image[14..15]), (36, "4"));
+        assert!("89ab".contains(&image[19..20]));
+        assert_eq!(Some(image), apply(&*mask, "d", "AB13DFAE-6276-45DA-A05F-11193CEAAF30"));
+    }
+}

@@ -1,0 +1,249 @@
+//! A policy: which rule decides which field.
+//!
+//! Hidden here: the policy language. [`Policy::parse`] reads the text and tells every finding at once, each at its place;
+//! what a policy means for a catalog is [`crate::plan`]'s task.
+
+mod selector;
+mod syntax;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use reenact_model::{Class, Error, Finding, Result, Site, Span};
+use sha2::{Digest, Sha256};
+
+pub use selector::Selector;
+
+use crate::kernels::{self, Args, MaskSpec};
+use crate::yaml;
+
+/// A parsed policy without findings.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The file, as the user named it.
+    pub file: String,
+    /// What happens to a field that no rule names.
+    pub undecided: Undecided,
+    /// The domains, by name.
+    pub domains: BTreeMap<String, Domain>,
+    /// The rules, in the order of the file; the order decides nothing.
+    pub rules: Vec<Arc<Rule>>,
+    /// SHA-256 of the text.
+    pub digest: String,
+}
+
+/// What happens to a field that no rule names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Undecided {
+    /// The capture is refused.
+    Refuse,
+    /// It becomes a placeholder of its type, and is listed.
+    Redact,
+}
+
+/// A namespace in which equal values have equal pseudonyms.
+#[derive(Clone, Debug)]
+pub struct Domain {
+    /// How values are made equal before the mask sees them.
+    pub canonical: Canonical,
+    /// The mask that all its fields share.
+    pub mask: MaskUse,
+}
+
+/// How values of a domain are made equal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Canonical {
+    /// As they are.
+    #[default]
+    Text,
+    /// Whole numbers: `0042` is 42.
+    Integer,
+    /// White space around is cut, and upper case is lower case.
+    Email,
+    /// Upper case is lower case.
+    Uuid,
+}
+
+/// A mask with its arguments.
+#[derive(Clone, Debug)]
+pub struct MaskUse {
+    /// The mask.
+    pub spec: &'static MaskSpec,
+    /// Its arguments.
+    pub args: Args,
+    /// Where it stands.
+    pub span: Span,
+}
+
+impl PartialEq for MaskUse {
+    fn eq(&self, other: &Self) -> bool {
+        self.spec.name == other.spec.name && self.args == other.args
+    }
+}
+
+/// One rule.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub span: Span,
+    /// Which fields it decides.
+    pub on: Vec<(Selector, Span)>,
+    /// What it decides.
+    pub does: Does,
+    /// The rules that it outranks where both match.
+    pub overrides: Vec<String>,
+}
+
+/// What a rule decides.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Does {
+    /// The domain's mask.
+    Domain(String),
+    /// A mask under the rule's own key.
+    Mask(MaskUse),
+    /// The value as it is.
+    Keep(Keep),
+}
+
+/// Why a value is kept.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Keep {
+    /// Why.
+    pub reason: String,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// The last day on which it holds, such as `2027-06-30`.
+    pub expires: Option<String>,
+}
+
+impl Policy {
+    /// Parses a policy; `file` is the name that findings show.
+    ///
+    /// # Errors
+    /// [`Class::Input`] with all findings, each at its place.
+    pub fn parse(file: &str, text: &str) -> Result<Self> {
+        let document: syntax::Document = yaml::read(file, text)?;
+        let mut findings = Vec::new();
+        let policy = document.resolve(file, text, &mut findings);
+        match Error::from_findings(Class::Input, &format!("`{file}` has mistakes"), &findings) {
+            Some(error) => Err(error),
+            None => Ok(policy),
+        }
+    }
+
+    fn digest_of(text: &str) -> String {
+        hex::encode(Sha256::digest(text.as_bytes()))
+    }
+}
+
+/// Looks a mask up and checks its arguments against its spec; findings go to `findings`.
+fn mask_use(reference: &syntax::MaskRef, span: Span, findings: &mut Vec<Finding>) -> Option<MaskUse> {
+    let site = Site::default().with_span(Some(span.clone()));
+    let Some(spec) = kernels::find(&reference.name) else {
+        let known: Vec<&str> = kernels::MASKS.iter().map(|m| m.name).collect();
+        findings.push(
+            Finding::error("POL-005", site, format!("there is no mask `{}`", reference.name))
+                .help(format!("the masks are {}", known.join(", "))),
+        );
+        return None;
+    };
+    let mut args = BTreeMap::new();
+    let mut sound = true;
+    for (name, value) in &reference.args {
+        let mut wrong = |message: String| {
+            findings.push(Finding::error("POL-006", site.clone(), message).help(arguments(spec)));
+            sound = false;
+        };
+        match spec.args.iter().find(|arg| arg.name == name) {
+            None => wrong(format!("mask `{}` has no argument `{name}`", spec.name)),
+            Some(arg) if arg.kind == kernels::ArgKind::Integer && value.parse::<i64>().is_err() => {
+                wrong(format!("the argument `{name}` of mask `{}` is a whole number", spec.name));
+            }
+            Some(_) => {
+                args.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    sound.then(|| MaskUse { spec, args: Args(args), span })
+}
+
+fn arguments(spec: &MaskSpec) -> String {
+    if spec.args.is_empty() {
+        return format!("write `mask: {}`", spec.name);
+    }
+    let list: Vec<String> = spec.args.iter().map(|arg| format!("`{}` ({})", arg.name, arg.doc)).collect();
+    format!("its arguments are {}", list.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings(text: &str) -> String {
+        let error = Policy::parse("p.yaml", text).expect_err("has findings");
+        assert_eq!(error.class(), Class::Input);
+        error.findings().iter().map(|f| format!("{} {}\n", f.code, f.site)).collect()
+    }
+
+    #[test]
+    fn a_policy_reads() {
+        let policy = Policy::parse(
+            "p.yaml",
+            r#"
+version: 1
+undecided: redact
+domains:
+  customer: { canonical: integer, mask: integer }
+  email: { canonical: email, mask: { email: { at: corp.example } } }
+rules:
+  - { name: ids, on: ["*/**.customer_id", "cart/cart.key:customer_id"], domain: customer }
+  - { name: mail, on: ["**.email", "events/orders.value:$..email"], domain: email }
+  - { name: notes, on: [orders/public.orders.note], mask: redact }
+  - { name: amounts, on: [orders/public.orders.amount], keep: { reason: rounding, owner: payments, expires: 2027-06-30 } }
+"#,
+        )
+        .expect("parses");
+        assert_eq!((policy.rules.len(), policy.undecided), (4, Undecided::Redact));
+        assert_eq!(policy.domains["email"].mask.args.text("at"), Some("corp.example"));
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once_with_their_places() {
+        let text = "version: 1
+domains:
+  a: { mask: nonsense }
+rules:
+  - { name: r, on: [s/t.c], mask: { email: { att: x } } }
+  - { name: r, on: [s/t.d], domain: nowhere }
+  - { name: both, on: [s/t.e], domain: a, mask: null }
+  - { name: wide, on: [\"**.x\"], keep: { reason: because } }
+  - { name: odd, on: [\"s/t.c:$[\"], mask: redact, overrides: [ghost] }
+";
+        assert_eq!(
+            findings(text),
+            "POL-005 p.yaml:3:14
+POL-006 rule `r`, p.yaml:5:35
+POL-014 rule `r`, p.yaml:6:13
+POL-007 rule `r`, p.yaml:6:37
+POL-008 rule `both`, p.yaml:7:13
+POL-004 rule `wide`, p.yaml:8:24
+POL-012 rule `odd`, p.yaml:9:23
+POL-015 rule `odd`, p.yaml:9:62
+"
+        );
+    }
+
+    #[test]
+    fn unknown_and_duplicate_keys_are_refused() {
+        for text in
+            ["version: 1\nrules: []\nrulez: []\n", "version: 1\nversion: 1\nrules: []\n", "version: 2\nrules: []\n"]
+        {
+            let error = Policy::parse("p.yaml", text).expect_err("refused");
+            assert_eq!(error.class(), Class::Input, "{error}");
+        }
+    }
+}

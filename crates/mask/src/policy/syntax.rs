@@ -1,0 +1,217 @@
+//! The shape of a policy file, and the checks that need no catalog.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use reenact_model::{Finding, Site, Span};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+
+use super::{Canonical, Does, Domain, Keep, Policy, Rule, Selector, Undecided, mask_use};
+use crate::yaml::{self, Spanned};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Document {
+    version: Spanned<u32>,
+    #[serde(default)]
+    undecided: Option<Undecided>,
+    #[serde(default)]
+    domains: BTreeMap<String, DomainText>,
+    rules: Vec<RuleText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DomainText {
+    #[serde(default)]
+    canonical: Canonical,
+    mask: Spanned<MaskRef>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleText {
+    name: Spanned<String>,
+    on: Vec<Spanned<String>>,
+    domain: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "present")]
+    mask: Option<Spanned<MaskRef>>,
+    keep: Option<KeepText>,
+    #[serde(default)]
+    overrides: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeepText {
+    reason: String,
+    owner: Option<String>,
+    expires: Option<Spanned<String>>,
+}
+
+/// `mask: null` names the mask `null`; a missing key names none.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Spanned<MaskRef>>, D::Error> {
+    Spanned::<MaskRef>::deserialize(deserializer).map(Some)
+}
+
+/// `name` or `{ name: { argument: value } }`.
+pub(super) struct MaskRef {
+    pub(super) name: String,
+    pub(super) args: BTreeMap<String, String>,
+}
+
+impl<'de> Deserialize<'de> for MaskRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct V;
+        impl<'de> Visitor<'de> for V {
+            type Value = MaskRef;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a mask, or `{ name: { argument: value } }`")
+            }
+
+            fn visit_unit<E: serde::de::Error>(self) -> Result<MaskRef, E> {
+                Ok(MaskRef { name: "null".to_owned(), args: BTreeMap::new() })
+            }
+
+            fn visit_none<E: serde::de::Error>(self) -> Result<MaskRef, E> {
+                self.visit_unit()
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<MaskRef, E> {
+                Ok(MaskRef { name: name.to_owned(), args: BTreeMap::new() })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<MaskRef, A::Error> {
+                let (name, args) = map
+                    .next_entry::<String, BTreeMap<String, Scalar>>()?
+                    .ok_or_else(|| serde::de::Error::custom("a mask needs a name"))?;
+                if map.next_key::<String>()?.is_some() {
+                    return Err(serde::de::Error::custom("a mask has one name; put arguments below it"));
+                }
+                Ok(MaskRef { name, args: args.into_iter().map(|(k, v)| (k, v.0)).collect() })
+            }
+        }
+        deserializer.deserialize_any(V)
+    }
+}
+
+/// Any scalar, as its text.
+struct Scalar(String);
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Every YAML scalar can be read as text.
+        String::deserialize(deserializer).map(Self)
+    }
+}
+
+impl Document {
+    pub(super) fn resolve(self, file: &str, text: &str, findings: &mut Vec<Finding>) -> Policy {
+        let at = |location| yaml::span(file, &location);
+        if self.version.value != 1 {
+            let site = Site::default().with_span(Some(at(self.version.referenced)));
+            findings.push(
+                Finding::error("POL-002", site, format!("version {} is not known", self.version.value))
+                    .help("write `version: 1`"),
+            );
+        }
+        let mut domains = BTreeMap::new();
+        let mut broken = Vec::new();
+        for (name, domain) in self.domains {
+            match mask_use(&domain.mask.value, at(domain.mask.referenced), findings) {
+                Some(mask) => {
+                    domains.insert(name, Domain { canonical: domain.canonical, mask });
+                }
+                None => broken.push(name),
+            }
+        }
+        let names: Vec<String> = self.rules.iter().map(|rule| rule.name.value.clone()).collect();
+        let mut rules: Vec<Arc<Rule>> = Vec::new();
+        for (n, rule) in self.rules.into_iter().enumerate() {
+            let site = |span: &Span| Site::default().with_rule(&names[n]).with_span(Some(span.clone()));
+            let span = at(rule.name.referenced);
+            if names[..n].contains(&names[n]) {
+                findings.push(
+                    Finding::error("POL-014", site(&span), "another rule has this name")
+                        .help("give it a name of its own"),
+                );
+            }
+            let mut own = Vec::new();
+            let mask = rule.mask.as_ref().map(|m| mask_use(&m.value, at(m.referenced), &mut own));
+            for mut finding in own {
+                finding.site.rule = Some(names[n].clone());
+                findings.push(finding);
+            }
+            let does = match (&rule.domain, mask, rule.keep) {
+                (Some(domain), None, None) => {
+                    if !domains.contains_key(&domain.value) && !broken.contains(&domain.value) {
+                        let message = format!("there is no domain `{}`", domain.value);
+                        findings.push(
+                            Finding::error("POL-007", site(&at(domain.referenced)), message)
+                                .help("declare it under `domains:`"),
+                        );
+                    }
+                    Some(Does::Domain(domain.value.clone()))
+                }
+                (None, Some(mask), None) => mask.map(Does::Mask),
+                (None, None, Some(keep)) => {
+                    if let Some(expires) = &keep.expires
+                        && reenact_model::canonical::parse_date(&expires.value).is_none()
+                    {
+                        findings.push(
+                            Finding::error("POL-016", site(&at(expires.referenced)), "`expires` is no date")
+                                .help("write it as 2027-06-30"),
+                        );
+                    }
+                    Some(Does::Keep(Keep {
+                        reason: keep.reason,
+                        owner: keep.owner,
+                        expires: keep.expires.map(|e| e.value),
+                    }))
+                }
+                _ => {
+                    let message = "a rule has a `domain`, a `mask` or a `keep`: one of them";
+                    findings.push(Finding::error("POL-008", site(&span), message));
+                    None
+                }
+            };
+            let mut on = Vec::new();
+            for selector in &rule.on {
+                let span = at(selector.referenced);
+                match selector.value.parse::<Selector>() {
+                    Ok(parsed) => {
+                        if matches!(does, Some(Does::Keep(_))) && !parsed.is_exact() {
+                            let message = format!("`keep` takes exact fields, and `{}` has a wildcard", selector.value);
+                            findings.push(
+                                Finding::error("POL-004", site(&span), message)
+                                    .help("name each field that may be kept"),
+                            );
+                        }
+                        on.push((parsed, span));
+                    }
+                    Err(message) => findings.push(Finding::error("POL-012", site(&span), message)),
+                }
+            }
+            for other in &rule.overrides {
+                if !names.contains(&other.value) {
+                    let message = format!("there is no rule `{}` to override", other.value);
+                    findings.push(Finding::error("POL-015", site(&at(other.referenced)), message));
+                }
+            }
+            if let Some(does) = does {
+                let overrides = rule.overrides.into_iter().map(|o| o.value).collect();
+                rules.push(Arc::new(Rule { name: names[n].clone(), span, on, does, overrides }));
+            }
+        }
+        Policy {
+            file: file.to_owned(),
+            undecided: self.undecided.unwrap_or(Undecided::Refuse),
+            domains,
+            rules,
+            digest: Policy::digest_of(text),
+        }
+    }
+}
