@@ -66,12 +66,7 @@ pub(super) async fn statements(connection: &mut PgConnection, described: &Descri
 }
 
 /// Keys, indexes and late checks first, references last.
-async fn after(
-    connection: &mut PgConnection,
-    described: &Described,
-    uses: &Uses,
-    out: &mut Vec<Ddl>,
-) -> Result<()> {
+async fn after(connection: &mut PgConnection, described: &Described, uses: &Uses, out: &mut Vec<Ddl>) -> Result<()> {
     let mut after = |oid: i64, statement: String| {
         if let Some(entity) = entity_of(described, oid) {
             out.push(Ddl { phase: Phase::After, entity: Some(entity), statement });
@@ -189,7 +184,8 @@ fn column_part(uses: &Uses, sequences: &[Sequence], table: &Table, column: &supe
     if !column.identity.is_empty() {
         let how = if column.identity == "a" { "ALWAYS" } else { "BY DEFAULT" };
         let _ = write!(part, " GENERATED {how} AS IDENTITY");
-        let own = |s: &&Sequence| s.internal && s.owner.as_ref().is_some_and(|o| o.0 == table.oid && o.1 == column.name);
+        let own =
+            |s: &&Sequence| s.internal && s.owner.as_ref().is_some_and(|o| o.0 == table.oid && o.1 == column.name);
         if let Some(sequence) = sequences.iter().find(own) {
             // An identity's sequence has its column's type.
             let options = sequence.options.find("INCREMENT").map_or("", |at| &sequence.options[at..]);

@@ -5,9 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BinaryArray, BinaryBuilder, BooleanBuilder, PrimitiveBuilder, RecordBatch, StringArray,
-};
+use arrow::array::{ArrayRef, BinaryArray, BinaryBuilder, BooleanBuilder, PrimitiveBuilder, RecordBatch, StringArray};
 use arrow::datatypes::{
     ArrowPrimitiveType, Date32Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, SchemaRef,
     Time64MicrosecondType, TimestampMicrosecondType,
@@ -247,9 +245,8 @@ impl Decoder {
             })?);
         }
         (self.rows, self.bytes) = (0, 0);
-        RecordBatch::try_new(self.schema.clone(), arrays).map_err(|_| {
-            Error::new(Class::Unexpected, "a batch could not be made").at(Site::entity(&self.entity.id))
-        })
+        RecordBatch::try_new(self.schema.clone(), arrays)
+            .map_err(|_| Error::new(Class::Unexpected, "a batch could not be made").at(Site::entity(&self.entity.id)))
     }
 }
 
@@ -279,7 +276,8 @@ fn uuid(value: [u8; 16], out: &mut Vec<u8>) {
 /// A numeric's groups of four digits as decimal text, with as many places as its scale says.
 fn numeric(value: &[u8], out: &mut Vec<u8>) -> std::result::Result<(), Bad> {
     let word = |at: usize| value.get(at..at + 2).map(|b| u16::from_be_bytes([b[0], b[1]])).ok_or(Bad::Form);
-    let (groups, weight, sign, scale) = (usize::from(word(0)?), word(2)?.cast_signed(), word(4)?, usize::from(word(6)?));
+    let (groups, weight, sign, scale) =
+        (usize::from(word(0)?), word(2)?.cast_signed(), word(4)?, usize::from(word(6)?));
     match sign {
         0xC000 => out.extend_from_slice(b"NaN"),
         0xD000 => out.extend_from_slice(b"Infinity"),
@@ -297,7 +295,8 @@ fn numeric(value: &[u8], out: &mut Vec<u8>) -> std::result::Result<(), Bad> {
                     .and_then(|n| value.get(8 + n * 2..10 + n * 2))
                     .map_or(0, |b| u16::from_be_bytes([b[0], b[1]]))
             };
-            let digits = |n: u16| [n / 1_000 % 10, n / 100 % 10, n / 10 % 10, n % 10].map(|d| b'0' + d.to_le_bytes()[0]);
+            let digits =
+                |n: u16| [n / 1_000 % 10, n / 100 % 10, n / 10 % 10, n % 10].map(|d| b'0' + d.to_le_bytes()[0]);
             let weight = i32::from(weight);
             if weight < 0 {
                 out.push(b'0');

@@ -343,7 +343,8 @@ fn entity(
     let mut key = primary.map(|c| names(&c.columns)).unwrap_or_default();
     let uniques: Vec<Vec<String>> = uniques.get(&table.oid).into_iter().flatten().map(|u| names(u)).collect();
     if key.is_empty() {
-        let required = |column: &String| fields.iter().any(|f| f.name == *column && !f.nullable && f.role == Role::Data);
+        let required =
+            |column: &String| fields.iter().any(|f| f.name == *column && !f.nullable && f.role == Role::Data);
         key = uniques.iter().find(|columns| columns.iter().all(required)).cloned().unwrap_or_default();
     }
     if heirs && table.partition_key.is_none() {

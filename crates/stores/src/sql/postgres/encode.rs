@@ -40,7 +40,8 @@ pub(super) fn encode(
         .map(|column| {
             let array = batch.column_by_name(&column.name);
             array.filter(|array| *array.data_type() == column.value.arrow()).ok_or_else(|| {
-                Error::new(Class::Unexpected, "the column is not in the batch in its form").at(site(entity, &column.name))
+                Error::new(Class::Unexpected, "the column is not in the batch in its form")
+                    .at(site(entity, &column.name))
             })
         })
         .collect::<Result<Vec<&ArrayRef>>>()?;
@@ -51,7 +52,9 @@ pub(super) fn encode(
             if array.is_null(row) {
                 buffer.extend_from_slice(&(-1_i32).to_be_bytes());
             } else if cell(column, array, row, buffer).is_none() {
-                return Err(Error::new(Class::Input, "a value has no form in the column's type").at(site(entity, &column.name)));
+                return Err(
+                    Error::new(Class::Input, "a value has no form in the column's type").at(site(entity, &column.name))
+                );
             }
         }
         if buffer.len() >= 1 << 20 && !give(std::mem::replace(buffer, Vec::with_capacity((1 << 20) + (1 << 16)))) {
@@ -101,7 +104,8 @@ fn cell(column: &Column, array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Opt
         ValueType::Time => fixed(out, array.as_primitive::<Time64MicrosecondType>().value(row).to_be_bytes()),
         ValueType::Timestamp | ValueType::TimestampUtc => {
             let micros = array.as_primitive::<TimestampMicrosecondType>().value(row);
-            let micros = if matches!(micros, i64::MIN | i64::MAX) { micros } else { micros.checked_sub(EPOCH_MICROS)? };
+            let micros =
+                if matches!(micros, i64::MIN | i64::MAX) { micros } else { micros.checked_sub(EPOCH_MICROS)? };
             fixed(out, micros.to_be_bytes());
         }
     }
@@ -172,7 +176,18 @@ mod tests {
     #[test]
     fn numerics_come_back() {
         let long = format!("{}.{}", "9".repeat(3_000), "0".repeat(500));
-        for text in ["0", "0.00", "1", "-1.50", "12345678901234567890.000100", "0.00000005", "100000000", "NaN", "-Infinity", &long] {
+        for text in [
+            "0",
+            "0.00",
+            "1",
+            "-1.50",
+            "12345678901234567890.000100",
+            "0.00000005",
+            "100000000",
+            "NaN",
+            "-Infinity",
+            &long,
+        ] {
             let mut out = Vec::new();
             numeric(text, &mut out).expect("a number");
             assert_eq!(numeric_text(&out), *text);

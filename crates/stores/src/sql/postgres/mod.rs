@@ -77,8 +77,7 @@ const READ_ONLY: &str = "SET default_transaction_read_only = on; SET lock_timeou
 const WRITING: &str = "SET synchronous_commit = off; SET maintenance_work_mem = '256MB'; SET lock_timeout = '30s';";
 
 async fn connect(dsn: &Dsn, service: &str, settings: &str) -> Result<PgConnection> {
-    let mut connection =
-        options(dsn, service)?.connect().await.map_err(|error| unreachable(&error, dsn, service))?;
+    let mut connection = options(dsn, service)?.connect().await.map_err(|error| unreachable(&error, dsn, service))?;
     execute(&mut connection, &format!("{SESSION} {settings}")).await.map_err(|e| e.at(Site::service(service)))?;
     Ok(connection)
 }
@@ -186,7 +185,10 @@ mod tests {
     #[test]
     fn literals_keep_to_themselves() {
         assert_eq!(literal("it's \\ \"x\""), "'it''s \\ \"x\"'");
-        assert_eq!(array_literal(["a", "", "NULL", "{,}", "q\"\\'"].into_iter()), r#"'{"a","","NULL","{,}","q\"\\''"}'"#);
+        assert_eq!(
+            array_literal(["a", "", "NULL", "{,}", "q\"\\'"].into_iter()),
+            r#"'{"a","","NULL","{,}","q\"\\''"}'"#
+        );
         assert_eq!(quote("a\"b"), "\"a\"\"b\"");
     }
 }
