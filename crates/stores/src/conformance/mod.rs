@@ -104,8 +104,18 @@ pub async fn load(source: &dyn Source, target: &mut dyn Target, catalog: &Servic
     target.gates(&[catalog.identity.clone()]).await?;
     target.prepare(catalog).await?;
     let entities: Vec<&Entity> = catalog.entities.iter().map(AsRef::as_ref).collect();
-    for wave in waves(&entities, &catalog.relationships) {
-        load_wave(source, target, catalog, &wave).await?;
+    let waves = waves(&entities, &catalog.relationships);
+    for wave in &waves {
+        load_wave(source, target, catalog, wave).await?;
+    }
+    // A column that was left out may refer to a record of any later wave.
+    for wave in &waves {
+        for (name, columns) in &wave.later {
+            let Some(entity) = catalog.entity(name).filter(|entity| !entity.key.is_empty()) else { continue };
+            let got = batches(source, everything(entity)).await?;
+            let step = LoadStep::Patch { entity: entity.clone(), columns: columns.clone() };
+            target.load(&step, stream::iter(got).map(Ok).boxed()).await?;
+        }
     }
     target.settle(catalog, &[]).await
 }
@@ -123,13 +133,6 @@ async fn load_wave(source: &dyn Source, target: &mut dyn Target, catalog: &Servi
         let step = LoadStep::Insert { entity: entity.clone(), later };
         let loaded = target.load(&step, stream::iter(got).map(Ok).boxed()).await?;
         assert_eq!(loaded.rows, rows as u64, "{}: all records are written", entity.id);
-    }
-    for entity in members().filter(|entity| !entity.key.is_empty()) {
-        if let Some(columns) = wave.later.get(&entity.id.name) {
-            let got = batches(source, everything(entity)).await?;
-            let step = LoadStep::Patch { entity: entity.clone(), columns: columns.clone() };
-            target.load(&step, stream::iter(got).map(Ok).boxed()).await?;
-        }
     }
     Ok(())
 }

@@ -1,0 +1,266 @@
+//! The reading side, and the pipeline from a `COPY` to batches, which a target uses too to read back.
+//!
+//! Hidden here: sessions. One session describes and holds the snapshot; reads run on others that share it, at most two at a
+//! time. A session whose read was not finished is closed, never used again: the server stops sending.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::RecordBatch;
+use async_trait::async_trait;
+use futures::TryStreamExt;
+use futures::stream::{BoxStream, StreamExt};
+use reenact_model::catalog::Scope;
+use reenact_model::{Captured, Class, Dsn, Entity, Error, KeySet, Part, Position, Result, ServiceCatalog, Site, Via};
+use sqlx::postgres::PgConnection;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use super::decode::Decoder;
+use super::describe::{describe, text};
+use super::{READ_ONLY, connect, execute, failure, literal, rows, select};
+use crate::sql::over_limit;
+use crate::stream::produce;
+use crate::{Estimate, Pinned, Read, Selection, Source};
+
+/// Bytes that are joined before they go to the decoder.
+const CHUNK: usize = 1 << 20;
+/// Reads at the same time.
+const READERS: usize = 2;
+
+/// The sessions that read.
+pub(super) struct Sessions {
+    dsn: Dsn,
+    service: String,
+    settings: &'static str,
+    snapshot: Mutex<Option<String>>,
+    idle: Mutex<Vec<PgConnection>>,
+    slots: Arc<Semaphore>,
+    queries: AtomicU64,
+}
+
+impl Sessions {
+    pub(super) fn new(dsn: &Dsn, service: &str, settings: &'static str) -> Arc<Self> {
+        Arc::new(Self {
+            dsn: dsn.clone(),
+            service: service.to_owned(),
+            settings,
+            snapshot: Mutex::new(None),
+            idle: Mutex::new(Vec::new()),
+            slots: Arc::new(Semaphore::new(READERS)),
+            queries: AtomicU64::new(0),
+        })
+    }
+
+    async fn take(&self) -> Result<PgConnection> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(connection) = idle {
+            return Ok(connection);
+        }
+        let mut connection = connect(&self.dsn, &self.service, self.settings).await?;
+        let snapshot = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(snapshot) = snapshot {
+            let snapshot = literal(&snapshot);
+            let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {snapshot}");
+            execute(&mut connection, &begin).await.map_err(|e| e.at(Site::service(&self.service)))?;
+        }
+        Ok(connection)
+    }
+
+    fn put(&self, connection: PgConnection) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    }
+
+    /// Forgets idle sessions, so that the next ones start afresh.
+    pub(super) fn forget(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    pub(super) fn count_query(&self) {
+        self.queries.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The rows of a query as batches: read by one task, decoded by one thread, both bounded.
+pub(super) fn copy_out<'a>(
+    sessions: &Arc<Sessions>,
+    entity: &Arc<Entity>,
+    sql: String,
+    columns: Vec<String>,
+) -> BoxStream<'a, Result<RecordBatch>> {
+    let (sessions, entity) = (sessions.clone(), entity.clone());
+    produce(move |out: Sender<RecordBatch>| async move {
+        let site = || Site::entity(&entity.id);
+        let (chunks, incoming) = channel::<Vec<u8>>(4);
+        let mut decoder = Decoder::new(&entity, &columns);
+        let decoding = tokio::task::spawn_blocking(move || decode(&mut decoder, incoming, &out));
+        let reading = tokio::spawn(read(sessions, sql, chunks));
+        let died = |_| Error::new(Class::Unexpected, "a reading task died").at(site());
+        let decoded = decoding.await.map_err(died)?;
+        // When the decoder stopped, the reader finds its channel closed and stops too.
+        let read = reading.await.map_err(died)?;
+        read.map_err(|e| e.at(site()))?;
+        decoded
+    })
+}
+
+fn decode(decoder: &mut Decoder, mut incoming: Receiver<Vec<u8>>, out: &Sender<RecordBatch>) -> Result<()> {
+    while let Some(chunk) = incoming.blocking_recv() {
+        if chunk.is_empty() {
+            if let Some(batch) = decoder.finish()? {
+                let _ = out.blocking_send(batch);
+            }
+            return Ok(());
+        }
+        if !decoder.push(&chunk, &mut |batch| out.blocking_send(batch).is_ok())? {
+            return Ok(());
+        }
+    }
+    // The reader failed, and tells why itself.
+    Ok(())
+}
+
+/// Sends the chunks of a `COPY`, and an empty one at its end.
+async fn read(sessions: Arc<Sessions>, sql: String, chunks: Sender<Vec<u8>>) -> Result<()> {
+    let closed = |_| Error::new(Class::Unexpected, "the reader was closed");
+    let _slot = sessions.slots.clone().acquire_owned().await.map_err(closed)?;
+    let mut connection = sessions.take().await?;
+    sessions.count_query();
+    {
+        let statement = format!("COPY ({sql}) TO STDOUT (FORMAT binary)");
+        let mut stream = connection.copy_out_raw(&statement).await.map_err(|e| failure(&e))?;
+        let mut joined: Vec<u8> = Vec::with_capacity(CHUNK + (CHUNK >> 3));
+        while let Some(bytes) = stream.try_next().await.map_err(|e| failure(&e))? {
+            joined.extend_from_slice(&bytes);
+            if joined.len() >= CHUNK {
+                let full = std::mem::replace(&mut joined, Vec::with_capacity(CHUNK + (CHUNK >> 3)));
+                if chunks.send(full).await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+        if !joined.is_empty() && chunks.send(joined).await.is_err() {
+            return Ok(());
+        }
+    }
+    sessions.put(connection);
+    let _ = chunks.send(Vec::new()).await;
+    Ok(())
+}
+
+/// A read of some columns of all records.
+pub(super) fn all(entity: &Arc<Entity>, columns: Vec<String>) -> Read {
+    let (selection, via) = (Selection::All, Via::root(0));
+    Read { entity: entity.clone(), columns, selection, via, limit: None, ordered: false }
+}
+
+/// The batches of a read.
+pub(super) fn batches<'a>(sessions: &Arc<Sessions>, read: Read) -> BoxStream<'a, Result<RecordBatch>> {
+    let (sql, columns) = match select::select(&read) {
+        Ok(query) => query,
+        Err(error) => return futures::stream::once(async { Err(error) }).boxed(),
+    };
+    let rows = copy_out(sessions, &read.entity, sql, columns);
+    let Some(limit) = read.limit else { return rows };
+    let entity = read.entity;
+    let mut given = 0_u64;
+    rows.map(move |batch| {
+        let batch = batch?;
+        given += batch.num_rows() as u64;
+        if given > limit { Err(over_limit(&entity, limit)) } else { Ok(batch) }
+    })
+    .boxed()
+}
+
+/// The reading side.
+pub(super) struct PgSource {
+    main: tokio::sync::Mutex<PgConnection>,
+    sessions: Arc<Sessions>,
+    scope: Scope,
+}
+
+impl PgSource {
+    pub(super) async fn open(dsn: &Dsn, scope: &Scope) -> Result<Self> {
+        let main = tokio::sync::Mutex::new(connect(dsn, &scope.service, READ_ONLY).await?);
+        Ok(Self { main, sessions: Sessions::new(dsn, &scope.service, READ_ONLY), scope: scope.clone() })
+    }
+
+    fn site(&self) -> Site {
+        Site::service(&self.scope.service)
+    }
+}
+
+#[async_trait]
+impl Source for PgSource {
+    async fn describe(&self) -> Result<ServiceCatalog> {
+        self.sessions.count_query();
+        let mut connection = self.main.lock().await;
+        Ok(describe(&mut connection, &self.scope).await.map_err(|e| e.at(self.site()))?.catalog)
+    }
+
+    async fn estimate(&self, read: &Read) -> Result<Estimate> {
+        self.sessions.count_query();
+        let (sql, _) = select::select(read)?;
+        let mut connection = self.main.lock().await;
+        let found = rows(&mut connection, &format!("EXPLAIN (FORMAT JSON) {sql}")).await;
+        let found = found.map_err(|e| e.at(Site::entity(&read.entity.id)))?;
+        let plan: Option<serde_json::Value> = found
+            .first()
+            .and_then(|row| sqlx::Row::try_get_unchecked::<String, _>(row, 0).ok())
+            .and_then(|plan| serde_json::from_str(&plan).ok());
+        let top = plan.as_ref().map(|plan| &plan[0]["Plan"]);
+        let mut estimate = Estimate { rows: top.and_then(|top| top["Plan Rows"].as_u64()), ..Estimate::default() };
+        let large = read.entity.estimate.is_none_or(|rows| rows > 100_000);
+        let mut steps = Vec::new();
+        if let Some(top) = top {
+            walk(top, &mut steps);
+        }
+        estimate.full_scan = large && steps.iter().any(|step| step.starts_with("Seq Scan"));
+        estimate.how = steps.join("; ");
+        Ok(estimate)
+    }
+
+    async fn pin(&mut self, part: &Part, _known: &[(Arc<Entity>, KeySet)]) -> Result<Pinned> {
+        if *part != Part::Database {
+            return Err(Error::new(Class::Input, format!("PostgreSQL has no {part} to pin")).at(self.site()));
+        }
+        let site = self.site();
+        let mut connection = self.main.lock().await;
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        execute(&mut connection, begin).await.map_err(|e| e.at(site.clone()))?;
+        let sql = "SELECT pg_export_snapshot() AS snapshot, (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() \
+                   ELSE pg_current_wal_lsn() END)::text AS lsn, count(*) FROM pg_class";
+        let found = rows(&mut connection, sql).await.map_err(|e| e.at(site))?;
+        let get = |column| found.first().map(|row| text(row, column)).unwrap_or_default();
+        let snapshot = get("snapshot");
+        *self.sessions.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot.clone());
+        self.sessions.forget();
+        Ok(Pinned { position: Position::of("lsn", get("lsn")).with("snapshot", snapshot), gaps: Vec::new() })
+    }
+
+    fn read(&self, read: Read) -> BoxStream<'_, Result<Captured>> {
+        let (entity, via) = (read.entity.clone(), read.via);
+        batches(&self.sessions, read).map(move |batch| Ok(Captured::new(entity.clone(), batch?, via))).boxed()
+    }
+
+    fn queries(&self) -> u64 {
+        self.sessions.queries.load(Ordering::Relaxed)
+    }
+}
+
+/// The steps of a plan, by node and the names it uses; a plan's conditions hold values and are left out.
+fn walk(node: &serde_json::Value, steps: &mut Vec<String>) {
+    if let Some(kind) = node["Node Type"].as_str() {
+        let mut step = kind.to_owned();
+        for (word, name) in [(" using ", "Index Name"), (" on ", "Relation Name")] {
+            if let Some(name) = node[name].as_str() {
+                step.push_str(word);
+                step.push_str(name);
+            }
+        }
+        steps.push(step);
+    }
+    for child in node["Plans"].as_array().into_iter().flatten() {
+        walk(child, steps);
+    }
+}

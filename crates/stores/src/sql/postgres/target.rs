@@ -1,0 +1,234 @@
+//! The writing side, as a plain owner.
+//!
+//! Hidden here: the gates, what was created and what was there before, and how constraints and triggers of tables that were
+//! there before are set aside for the load. What the target made itself has no constraint yet that could be in the way.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use reenact_model::captured::Extractor;
+use reenact_model::catalog::{Condition, Identity, Phase, Scope};
+use reenact_model::digest::EntityDigest;
+use reenact_model::{Class, Dsn, Entity, Error, FieldPath, KeySet, Relationship, Result, ServiceCatalog, Site};
+use sqlx::postgres::PgConnection;
+
+use super::describe::{describe, identity, text};
+use super::source::{Sessions, all, batches, copy_out};
+use super::{WRITING, connect, execute, literal, load, quote, rows, select, settle, table};
+use crate::sql::{agree, digest_of, keys_of, stored_columns};
+use crate::{GroupOffsets, LoadStep, Loaded, MARKER, Target};
+
+/// The writing side.
+pub(super) struct PgTarget {
+    connection: PgConnection,
+    sessions: Arc<Sessions>,
+    service: String,
+    sources: Vec<Identity>,
+    own: Option<ServiceCatalog>,
+    /// Entities that were there before us; nothing of theirs is altered for good.
+    before: BTreeSet<String>,
+    /// Statements that put back what was set aside.
+    aside: Vec<String>,
+    quiet: BTreeSet<String>,
+}
+
+impl PgTarget {
+    pub(super) async fn open(dsn: &Dsn, service: &str) -> Result<Self> {
+        Ok(Self {
+            connection: connect(dsn, service, WRITING).await?,
+            sessions: Sessions::new(dsn, service, WRITING),
+            service: service.to_owned(),
+            sources: Vec::new(),
+            own: None,
+            before: BTreeSet::new(),
+            aside: Vec::new(),
+            quiet: BTreeSet::new(),
+        })
+    }
+
+    async fn check(&mut self) -> Result<()> {
+        let site = Site::service(&self.service);
+        let sql = format!(
+            "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' \
+             AND c.relname = {} AND n.nspname !~ '^pg_'",
+            literal(MARKER)
+        );
+        if rows(&mut self.connection, &sql).await.map_err(|e| e.at(site.clone()))?.is_empty() {
+            return Err(Error::new(Class::Refused, format!("the target has no marker table `{MARKER}`"))
+                .at(site)
+                .help("only a store that is meant to be overwritten may be marked"));
+        }
+        let own = identity(&mut self.connection).await.map_err(|e| e.at(site.clone()))?;
+        if self.sources.contains(&own) {
+            return Err(Error::new(Class::Refused, "the target is a store that the bundle was captured from").at(site));
+        }
+        Ok(())
+    }
+
+    async fn own(&mut self) -> Result<&ServiceCatalog> {
+        if self.own.is_none() {
+            let scope = Scope { service: self.service.clone(), ..Scope::default() };
+            let described = describe(&mut self.connection, &scope).await;
+            self.own = Some(described.map_err(|e| e.at(Site::service(&self.service)))?.catalog);
+        }
+        self.own.as_ref().ok_or_else(|| Error::new(Class::Unexpected, "the target was not described"))
+    }
+
+    /// The target's own table for an entity of the bundle, which must be able to hold it as it is.
+    async fn own_entity(&mut self, entity: &Entity) -> Result<Arc<Entity>> {
+        let found = self.own().await?.entity(&entity.id.name).cloned().ok_or_else(|| {
+            Error::new(Class::Differences, "the target has no such table").at(Site::entity(&entity.id))
+        })?;
+        agree(entity, &found)?;
+        Ok(found)
+    }
+
+    /// User triggers of a table that was there before would act on what production's triggers did already.
+    async fn silence(&mut self, entity: &Entity) -> Result<()> {
+        if !self.before.contains(&entity.id.name) || !self.quiet.insert(entity.id.name.clone()) {
+            return Ok(());
+        }
+        let name = table(&entity.id);
+        let sql = format!(
+            "SELECT tgname::text AS name, tgenabled::text AS enabled FROM pg_trigger WHERE NOT tgisinternal \
+             AND tgenabled <> 'D' AND tgrelid = to_regclass({})",
+            literal(&name)
+        );
+        for row in rows(&mut self.connection, &sql).await? {
+            let trigger = quote(&text(&row, "name"));
+            let how = match text(&row, "enabled").as_str() {
+                "A" => "ENABLE ALWAYS",
+                "R" => "ENABLE REPLICA",
+                _ => "ENABLE",
+            };
+            execute(&mut self.connection, &format!("ALTER TABLE {name} DISABLE TRIGGER {trigger}")).await?;
+            self.aside.push(format!("ALTER TABLE {name} {how} TRIGGER {trigger}"));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Target for PgTarget {
+    async fn identity(&mut self) -> Result<Identity> {
+        identity(&mut self.connection).await.map_err(|e| e.at(Site::service(&self.service)))
+    }
+
+    async fn gates(&mut self, sources: &[Identity]) -> Result<()> {
+        self.sources = sources.to_vec();
+        self.check().await
+    }
+
+    async fn prepare(&mut self, catalog: &ServiceCatalog) -> Result<()> {
+        self.check().await?;
+        self.own = None;
+        let own = self.own().await?.clone();
+        let mut before = BTreeSet::new();
+        for entity in &catalog.entities {
+            let Some(there) = own.entity(&entity.id.name) else { continue };
+            agree(entity, there)?;
+            before.insert(entity.id.name.clone());
+            if load::holds_rows(&mut self.connection, entity).await.map_err(|e| e.at(Site::entity(&entity.id)))? {
+                return Err(Error::new(Class::Refused, "the target's table holds records already")
+                    .at(Site::entity(&entity.id))
+                    .help("replay into an empty database"));
+            }
+        }
+        execute(&mut self.connection, "BEGIN").await?;
+        for ddl in catalog.ddl.iter().filter(|ddl| ddl.phase == Phase::Before) {
+            if ddl.entity.as_ref().is_some_and(|id| before.contains(&id.name)) {
+                continue;
+            }
+            if let Err(error) = execute(&mut self.connection, &ddl.statement).await {
+                // The first error is the one to tell, whether or not the roll-back works.
+                let _ = execute(&mut self.connection, "ROLLBACK").await;
+                return Err(error.at(ddl.entity.as_ref().map_or_else(|| Site::service(&self.service), Site::entity)));
+            }
+        }
+        execute(&mut self.connection, "COMMIT").await?;
+        self.before = before;
+        self.own = None;
+        Ok(())
+    }
+
+    async fn defer(&mut self, constraints: &[String]) -> Result<()> {
+        let sql = "SELECT c.conname::text AS name, c.conrelid::regclass::text AS table, pg_get_constraintdef(c.oid) AS definition \
+                   FROM pg_constraint c WHERE c.contype = 'f' AND c.conparentid = 0";
+        for row in rows(&mut self.connection, sql).await? {
+            let (name, table, definition) = (text(&row, "name"), text(&row, "table"), text(&row, "definition"));
+            if constraints.contains(&name) {
+                let name = quote(&name);
+                execute(&mut self.connection, &format!("ALTER TABLE {table} DROP CONSTRAINT {name}")).await?;
+                self.aside.push(format!("ALTER TABLE {table} ADD CONSTRAINT {name} {definition}"));
+            }
+        }
+        Ok(())
+    }
+
+    async fn load(&mut self, step: &LoadStep, batches: BoxStream<'_, Result<RecordBatch>>) -> Result<Loaded> {
+        self.check().await?;
+        let (LoadStep::Insert { entity, .. } | LoadStep::Patch { entity, .. }) = step;
+        let own = self.own_entity(entity).await?;
+        self.silence(entity).await?;
+        let site = || Site::entity(&entity.id);
+        execute(&mut self.connection, "BEGIN").await.map_err(|e| e.at(site()))?;
+        let loaded = match step {
+            LoadStep::Insert { later, .. } => load::insert(&mut self.connection, &own, entity, later, batches).await,
+            LoadStep::Patch { columns, .. } => load::patch(&mut self.connection, &own, entity, columns, batches).await,
+        };
+        match loaded {
+            Ok(rows) => {
+                execute(&mut self.connection, "COMMIT").await.map_err(|e| e.at(site()))?;
+                Ok(Loaded { rows, offsets: Vec::new() })
+            }
+            Err(error) => {
+                let _ = execute(&mut self.connection, "ROLLBACK").await;
+                Err(error.at(site()))
+            }
+        }
+    }
+
+    async fn settle(&mut self, catalog: &ServiceCatalog, _groups: &[GroupOffsets]) -> Result<()> {
+        self.check().await?;
+        for ddl in catalog.ddl.iter().filter(|ddl| ddl.phase == Phase::After) {
+            let Some(id) = ddl.entity.as_ref().filter(|id| !self.before.contains(&id.name)) else { continue };
+            settle::enforce(&mut self.connection, &ddl.statement).await.map_err(|e| e.at(Site::entity(id)))?;
+        }
+        for statement in std::mem::take(&mut self.aside) {
+            settle::enforce(&mut self.connection, &statement).await.map_err(|e| e.at(Site::service(&self.service)))?;
+        }
+        self.quiet.clear();
+        settle::advance_sequences(&mut self.connection).await.map_err(|e| e.at(Site::service(&self.service)))?;
+        self.own = None;
+        Ok(())
+    }
+
+    async fn digest(&mut self, entity: &Entity) -> Result<EntityDigest> {
+        let own = self.own_entity(entity).await?;
+        let columns = stored_columns(entity);
+        digest_of(batches(&self.sessions, all(&own, columns.clone())), &columns).await
+    }
+
+    async fn keys(&mut self, entity: &Entity, fields: &[FieldPath], condition: Option<&Condition>) -> Result<KeySet> {
+        let extractor = Extractor::new(entity, fields, condition)?;
+        let columns: BTreeSet<String> = extractor.columns().map(str::to_owned).collect();
+        let read = all(&Arc::new(entity.clone()), columns.into_iter().collect());
+        keys_of(batches(&self.sessions, read), &extractor).await
+    }
+
+    async fn dangling(&mut self, edge: &Relationship, child: &Entity, parent: &Entity) -> Result<KeySet> {
+        let plain = |paths: &[FieldPath]| paths.iter().all(|path| path.path.is_none());
+        if edge.declared && plain(&edge.child.fields) && plain(&edge.parent.fields) {
+            let (sql, columns) = select::anti_join(edge, child, parent)?;
+            let extractor = Extractor::new(child, &edge.child.fields, None)?;
+            return keys_of(copy_out(&self.sessions, &Arc::new(child.clone()), sql, columns), &extractor).await;
+        }
+        // Ends that no constraint ties together may differ in type: they are compared by their canonical texts.
+        let children = self.keys(child, &edge.child.fields, edge.condition.as_ref()).await?;
+        let parents = self.keys(parent, &edge.parent.fields, None).await?;
+        Ok(children.minus(&parents))
+    }
+}

@@ -1,0 +1,214 @@
+//! PostgreSQL passes the suite, and carries every type, partitions, heirs, identities and sequences.
+
+mod common;
+
+use async_trait::async_trait;
+use reenact_model::catalog::Scope;
+use reenact_model::{Class, Dsn, FieldPath, Kind};
+use reenact_stores::conformance::{self, Ground, sql};
+use reenact_stores::sql::postgres::Postgres;
+use reenact_stores::{Read, Selection, Store};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use crate::common::Server;
+
+const TABLES: &str = "
+    CREATE TABLE item (sku text PRIMARY KEY, price numeric(10,2), label text GENERATED ALWAYS AS (upper(sku)) STORED);
+    CREATE TABLE line (order_no bigint, pos smallint, sku varchar(40) NOT NULL REFERENCES item, PRIMARY KEY (order_no, pos));
+    CREATE TABLE team (id int PRIMARY KEY, name text, lead_id int NOT NULL);
+    CREATE TABLE person (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text, email text UNIQUE,
+        boss_id int REFERENCES person, team_id int REFERENCES team);
+    ALTER TABLE team ADD FOREIGN KEY (lead_id) REFERENCES person;
+    CREATE TABLE part (id int PRIMARY KEY, order_no bigint, pos smallint,
+        CONSTRAINT \"part of line\" FOREIGN KEY (order_no, pos) REFERENCES line);
+    CREATE TABLE log (at timestamp, note text);
+    CREATE INDEX line_sku ON line (sku);
+    CREATE VIEW people AS SELECT * FROM person;
+";
+
+struct Shop<'a>(&'a Server);
+
+#[async_trait]
+impl Ground for Shop<'_> {
+    fn store(&self) -> &'static dyn Store {
+        &Postgres
+    }
+
+    fn entity(&self, name: &str) -> String {
+        format!("public.{name}")
+    }
+
+    async fn sample(&self) -> Dsn {
+        let rows = sql::rows("\\").replace(
+            "(id, name, email, boss_id, team_id) VALUES",
+            "(id, name, email, boss_id, team_id) OVERRIDING SYSTEM VALUE VALUES",
+        );
+        self.0.with_tables(&format!("{TABLES} {rows} SELECT setval('person_id_seq', 3)")).await
+    }
+
+    async fn empty(&self) -> Dsn {
+        self.0.database().await
+    }
+
+    async fn change(&self, dsn: &Dsn) {
+        self.0.run(dsn, "INSERT INTO person (name) VALUES ('new')").await;
+    }
+}
+
+#[async_trait]
+impl sql::SqlGround for Shop<'_> {
+    async fn execute(&self, dsn: &Dsn, sql: &str) {
+        self.0.run(dsn, sql).await;
+    }
+
+    fn dangle(&self) -> String {
+        "ALTER TABLE part DROP CONSTRAINT \"part of line\"; INSERT INTO part VALUES (900, 77, 1);
+         ALTER TABLE part ADD CONSTRAINT \"part of line\" FOREIGN KEY (order_no, pos) REFERENCES line NOT VALID"
+            .to_owned()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_passes_the_suite() {
+    Server::with(Kind::Postgres, async |server| sql::run(&Shop(server)).await).await;
+}
+
+fn scope() -> Scope {
+    Scope { service: "s".into(), ..Scope::default() }
+}
+
+async fn scalar(dsn: &Dsn, sql: &str) -> String {
+    let mut connection = PgConnection::connect(dsn.expose()).await.expect("connects");
+    let sql = AssertSqlSafe(format!("SELECT ({sql})::text"));
+    sqlx::query_scalar::<_, Option<String>>(sql).fetch_one(&mut connection).await.expect("runs").unwrap_or_default()
+}
+
+const TYPES: &str = "
+    CREATE EXTENSION citext; CREATE EXTENSION hstore; CREATE EXTENSION ltree;
+    CREATE TYPE mood AS ENUM ('ok', 'it''s', 'Ähm');
+    CREATE DOMAIN short AS varchar(5) CHECK (length(VALUE) > 0);
+    CREATE TYPE pair AS (a int, b text);
+    CREATE SCHEMA \"S.\"\"x\";
+    CREATE TABLE \"S.\"\"x\".\"T \"\"q\" (
+        id int PRIMARY KEY, b bool, i2 int2, i8 int8, f4 float4, f8 float8, t text, vc varchar(8), bp char(6), n name, ci citext,
+        m mood, sh short, j json, jb jsonb, x xml, by bytea, u uuid, d date, ti time, ts timestamp, tz timestamptz,
+        nu numeric, n2 numeric(8, 2), gone int, ia int[], ta text[], ma mood[], r int4range, mr int8multirange, p pair, iv interval,
+        ttz timetz, mo money, ip inet, ci4 cidr, mac macaddr, bits bit(3), vb varbit, h hstore, lt ltree, tv tsvector, pt point,
+        o oid, ch \"char\", lsn pg_lsn);
+    ALTER TABLE \"S.\"\"x\".\"T \"\"q\" DROP COLUMN gone;
+    INSERT INTO \"S.\"\"x\".\"T \"\"q\" VALUES
+    (1, true, -32768, 9223372036854775807, 'NaN', '-Infinity', E'a\\tb\\n''\"\\\\', 'vier', 'ab', 'nm', 'CaSe', 'it''s', 'x',
+     '{\"b\": 1,  \"a\":1.50, \"a\": \"\\u0041\"}', '{\"b\": 1, \"a\": 1.50}', '<?xml version=\"1.0\"?><a>é</a>', '\\x00ff5c', 
+     'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', 'infinity', '24:00:00', '0044-03-15 12:00:00 BC', '-infinity',
+     'NaN', 1.50, '[2:3]={1,NULL}', ARRAY['a,b', NULL, '', 'NULL', '\"{'], '{ok,\"it''s\"}', '[1,)', '{[1,3),[5,7)}', '(1,\"x,y\")',
+     '1 mon -1 day 00:00:01.5', '12:00:00.5+05:30', '$1,234.56', '::1/64', '10.0.0.0/8', '08:00:2b:01:02:03', '101', '10101',
+     'a=>\"1\", b=>NULL', 'a.b.c', 'x:1A y', '(1.5,-2)', 4294967295, 'z', '1/AB'),
+    (2, false, 0, 0, 1.1, 0.1, '', '', '', '', '', 'ok', 'abcde', 'null', '[]', '', '', 
+     '00000000-0000-0000-0000-000000000000', '4713-01-01 BC', '00:00:00', 'infinity', '2021-06-01 12:00:00.000001+02',
+     123456789012345678901234567890.000000000000000100, -0.01, '{}', '{}', '{}', 'empty', '{}', '(,)', '-1 year',
+     '00:00:00-15:59', '-$0.01', '0.0.0.0', '::/0', 'ff:ff:ff:ff:ff:ff', '000', '', '', '', '', '(0,0)', 0, '', '0/0');
+    INSERT INTO \"S.\"\"x\".\"T \"\"q\" (id, nu) VALUES (3, 0.00), (4, -1e20), (5, 1e-10);
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_type_comes_back_as_it_was() {
+    Server::with(Kind::Postgres, async |server| {
+        let (from, to) = (server.with_tables(TYPES).await, server.database().await);
+        let catalog = conformance::round_trip(&Postgres, &scope(), &from, &to).await.expect("a round trip");
+        // The server's own account of every row, not ours.
+        let all = "SELECT string_agg(t::text, '|' ORDER BY id) FROM \"S.\"\"x\".\"T \"\"q\" t";
+        assert_eq!(scalar(&from, all).await, scalar(&to, all).await);
+        // Each value of each column that has an equality finds its row again.
+        let source = Postgres.source(&from, &scope()).await.expect("opens");
+        let table = &catalog.entities[0];
+        for field in &table.fields {
+            let keys = conformance::keys(&*source, conformance::everything(table), &[&field.name]).await.expect("keys");
+            for key in keys {
+                let path = FieldPath::column(&field.name);
+                let selection = Selection::Where(vec![(path, key.parts()[0].to_string())]);
+                let found = conformance::count(&*source, Read { selection, ..conformance::everything(table) }).await;
+                assert!(found.expect("reads") >= 1, "{} as {}", field.name, field.native);
+            }
+        }
+    })
+    .await;
+}
+
+const SHAPES: &str = "
+    CREATE TABLE parent (id int PRIMARY KEY, at date NOT NULL, note text);
+    CREATE TABLE child_a (CHECK (at < '2020-01-01')) INHERITS (parent);
+    CREATE TABLE child_b (PRIMARY KEY (id)) INHERITS (parent);
+    INSERT INTO parent VALUES (1, '2021-01-01', 'root'); INSERT INTO child_a VALUES (2, '2019-01-01', 'a');
+    INSERT INTO child_b VALUES (3, '2021-01-01', 'b');
+    CREATE TABLE parted (id int, kind text, PRIMARY KEY (id, kind)) PARTITION BY LIST (kind);
+    CREATE TABLE parted_x PARTITION OF parted FOR VALUES IN ('x') PARTITION BY RANGE (id);
+    CREATE TABLE parted_x1 PARTITION OF parted_x FOR VALUES FROM (0) TO (100);
+    CREATE TABLE parted_rest PARTITION OF parted DEFAULT;
+    CREATE INDEX parted_kind ON parted (kind);
+    INSERT INTO parted VALUES (1, 'x'), (2, 'y');
+    CREATE TABLE wide (id int PRIMARY KEY); CREATE TABLE wider (more text) INHERITS (wide);
+    INSERT INTO wide VALUES (1); INSERT INTO wider VALUES (2, 'm');
+    CREATE SEQUENCE shared INCREMENT BY -1; 
+    CREATE TABLE down (id int DEFAULT nextval('shared') PRIMARY KEY); INSERT INTO down VALUES (-5), (-7);
+    CREATE TABLE numbered (id bigint GENERATED BY DEFAULT AS IDENTITY (START WITH 100) PRIMARY KEY, own serial);
+    CREATE TABLE filled (id bigint GENERATED ALWAYS AS IDENTITY); INSERT INTO filled DEFAULT VALUES;
+    INSERT INTO filled OVERRIDING SYSTEM VALUE VALUES (50);
+    CREATE FUNCTION own() RETURNS int LANGUAGE sql AS 'SELECT 7';
+    CREATE TABLE calls (id int PRIMARY KEY, v int DEFAULT own(), CHECK (v = own())); INSERT INTO calls VALUES (1);
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trees_and_sequences_are_carried() {
+    Server::with(Kind::Postgres, async |server| {
+        let (from, to) = (server.with_tables(SHAPES).await, server.database().await);
+        let catalog = conformance::round_trip(&Postgres, &scope(), &from, &to).await.expect("a round trip");
+        let names: Vec<&str> = catalog.entities.iter().map(|entity| entity.id.name.as_str()).collect();
+        assert!(names.contains(&"public.parent") && names.contains(&"public.parted") && names.contains(&"public.wider"));
+        assert!(!names.iter().any(|name| name.contains("child_") || name.contains("parted_")));
+        for sql in [
+            "SELECT string_agg(tableoid::regclass || ':' || id, ',' ORDER BY id) FROM parent",
+            "SELECT string_agg(tableoid::regclass || ':' || id, ',' ORDER BY id) FROM parted",
+            "SELECT string_agg(tableoid::regclass || ':' || id, ',' ORDER BY id) FROM wide",
+            "SELECT string_agg(indexrelid::regclass::text, ',' ORDER BY 1) FROM (SELECT indexrelid FROM pg_index \
+             WHERE indrelid >= 16384 AND indrelid::regclass::text !~ '^(reenact_target|pg_toast)' ORDER BY indexrelid::regclass::text) i",
+        ] {
+            assert_eq!(scalar(&from, sql).await, scalar(&to, sql).await);
+        }
+        assert_eq!(scalar(&to, "SELECT nextval('shared')").await, "-8");
+        assert_eq!(scalar(&to, "SELECT nextval('filled_id_seq')").await, "51");
+        assert_eq!(scalar(&to, "SELECT nextval('numbered_id_seq')").await, "100");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_with_its_own_tables_keeps_them_and_its_triggers_silent() {
+    Server::with(Kind::Postgres, async |server| {
+        let from = server.with_tables("CREATE TABLE a (id int PRIMARY KEY, b_id int); CREATE TABLE b (id int PRIMARY KEY,
+            a_id int NOT NULL REFERENCES a); ALTER TABLE a ADD FOREIGN KEY (b_id) REFERENCES b;
+            INSERT INTO a VALUES (1, NULL), (2, NULL); INSERT INTO b VALUES (10, 1); UPDATE a SET b_id = 10 WHERE id = 2").await;
+        let to = server.with_tables("CREATE TABLE a (id int PRIMARY KEY, b_id int); CREATE TABLE b (id int PRIMARY KEY,
+            a_id int NOT NULL REFERENCES a); ALTER TABLE a ADD FOREIGN KEY (b_id) REFERENCES b;
+            CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''fired''; END';
+            CREATE TRIGGER no BEFORE INSERT OR UPDATE ON a FOR EACH ROW EXECUTE FUNCTION no()").await;
+        conformance::round_trip(&Postgres, &scope(), &from, &to).await.expect("a round trip");
+        assert_eq!(scalar(&to, "SELECT string_agg(tgenabled, '') FROM pg_trigger WHERE NOT tgisinternal").await, "O");
+        assert_eq!(scalar(&to, "SELECT count(*) FROM pg_constraint WHERE contype = 'f'").await, "2");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_can_not_write_and_a_stranger_is_told_so() {
+    Server::with(Kind::Postgres, async |server| {
+        let dsn = server.with_tables("CREATE TABLE t (id int)").await;
+        let wrong = Dsn::new(dsn.expose().replace(":", ":x"));
+        let Err(error) = Postgres.source(&wrong, &scope()).await else { panic!("opened") };
+        assert!(matches!(error.class(), Class::Unreachable | Class::Input), "{error}");
+        let nowhere = Dsn::new("postgres://nobody:secret@127.0.0.1:1/none");
+        let Err(error) = Postgres.source(&nowhere, &scope()).await else { panic!("opened") };
+        assert_eq!(error.class(), Class::Unreachable);
+        assert!(!error.to_string().contains("secret"));
+    })
+    .await;
+}
