@@ -17,10 +17,14 @@ use reenact_model::{
 };
 use serde::{Deserialize, Serialize};
 
+pub mod kafka;
+mod keyspace;
+pub mod memory;
+pub mod redis;
 pub mod sql;
 
 /// All stores of this build.
-pub static STORES: &[&dyn Store] = &[&sql::sqlite::Sqlite];
+pub static STORES: &[&dyn Store] = &[/* &sql::sqlite::Sqlite, */ &redis::Redis, &kafka::Kafka, &memory::Memory];
 
 /// The name of the marker that a target must hold: a table `reenact_target`, a key `reenact:target`, a topic `reenact.target`.
 pub const MARKER: &str = "reenact_target";
