@@ -62,8 +62,8 @@ pub(crate) enum Command {
     Ps,
     /// Take an environment down
     Down(Down),
-    /// Remove what killed processes left behind
-    Gc,
+    /// Remove what killed processes left behind: environments, and unfinished bundles in a folder
+    Gc(Gc),
     /// Mark a store as one that may be overwritten by a replay
     Mark(Mark),
     /// Make and show keys
@@ -199,6 +199,13 @@ pub(crate) struct Down {
     /// Take all environments down
     #[arg(long, conflicts_with = "id")]
     pub(crate) all: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Gc {
+    /// The folder to look for unfinished bundles in
+    #[arg(default_value = ".")]
+    pub(crate) folder: PathBuf,
 }
 
 #[derive(Args, Debug)]

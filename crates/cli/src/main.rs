@@ -71,7 +71,7 @@ async fn dispatch(cli: Cli) -> reenact_model::Result<u8> {
         Command::Run(args) => commands::replay::run(&args).await,
         Command::Ps => commands::environment::ps(json),
         Command::Down(args) => commands::environment::down(&args).await,
-        Command::Gc => commands::environment::gc().await,
+        Command::Gc(args) => commands::environment::gc(&args).await,
         Command::Mark(args) => commands::environment::mark(&args).await,
         Command::Keys(args) => commands::keys::run(&args),
         Command::Masks => commands::masks::run(json),

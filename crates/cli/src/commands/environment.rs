@@ -3,7 +3,7 @@
 use reenact_environment::Registry;
 use reenact_model::{Class, Dsn, Error, Kind, Result};
 
-use crate::args::{Down, Mark};
+use crate::args::{Down, Gc, Mark};
 use crate::render;
 
 /// `ps`.
@@ -57,9 +57,15 @@ pub(crate) async fn down(args: &Down) -> Result<u8> {
 }
 
 /// `gc`.
-pub(crate) async fn gc() -> Result<u8> {
+pub(crate) async fn gc(args: &Gc) -> Result<u8> {
     let ids = Registry::open()?.gc().await?;
-    render::line(&format!("removed {} environments that were left behind", ids.len()));
+    let garbage = reenact_bundle::Directory::garbage(&args.folder);
+    for folder in &garbage {
+        std::fs::remove_dir_all(folder).map_err(|e| {
+            Error::new(Class::Cleanup, format!("`{}` can't be removed: {}", folder.display(), e.kind()))
+        })?;
+    }
+    render::line(&format!("removed {} environments and {} unfinished bundles", ids.len(), garbage.len()));
     Ok(0)
 }
 

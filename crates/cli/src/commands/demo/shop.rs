@@ -6,7 +6,7 @@ use rdkafka::util::Timeout;
 use reenact_environment::Lease;
 use reenact_model::payload::{Blob, RedisValue};
 use reenact_model::{Class, Error, Kind, Result};
-use reenact_stores::memory::Memory;
+use reenact_stores::memory::Dataset;
 use std::time::Duration;
 
 /// How many customers the shop has.
@@ -198,7 +198,7 @@ async fn fill_carts(lease: &Lease) -> Result<()> {
         (format!("cart:{id}"), value)
     });
     if lease.endpoints.get("cart").is_some_and(|e| e.kind == Kind::Memory) {
-        let memory = Memory::named(url.trim_start_matches("memory:"));
+        let memory = Dataset::named(url.trim_start_matches("memory:"));
         for (key, value) in carts {
             memory.put(key, RedisValue::String(Blob(value.into_bytes())), Some(3_600_000));
         }
