@@ -74,10 +74,6 @@ impl Cluster {
         Ok(Self { servers: servers.to_owned(), properties, requests: Arc::default() })
     }
 
-    pub(super) fn servers(&self) -> &str {
-        &self.servers
-    }
-
     pub(super) fn count(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
     }
@@ -155,8 +151,11 @@ impl Cluster {
     /// A failure of the driver; its texts hold no record, but they do hold values of settings.
     pub(super) fn told(&self, error: &KafkaError) -> Error {
         if let KafkaError::ClientConfig(_, _, name, _) = error {
-            return Error::new(Class::Input, format!("the setting `{name}` of the Kafka client is unknown or has a wrong value"))
-                .help("check the parameters of the URL");
+            return Error::new(
+                Class::Input,
+                format!("the setting `{name}` of the Kafka client is unknown or has a wrong value"),
+            )
+            .help("check the parameters of the URL");
         }
         if matches!(error, KafkaError::ClientCreation(_)) {
             return Error::new(Class::Input, "a Kafka client can't be made with the settings of the URL")
@@ -224,8 +223,9 @@ mod tests {
 
     #[test]
     fn a_url_is_brokers_and_settings() {
-        let cluster = Cluster::of(&Dsn::new("kafka://a:1,b:2/?sasl.password=x%26%25&group.id=mine")).ok().expect("a URL");
-        assert_eq!(cluster.servers(), "a:1,b:2");
+        let cluster =
+            Cluster::of(&Dsn::new("kafka://a:1,b:2/?sasl.password=x%26%25&group.id=mine")).ok().expect("a URL");
+        assert_eq!(cluster.servers, "a:1,b:2");
         assert_eq!(cluster.config().get("sasl.password"), Some("x&%"));
         for url in ["kafka://", "http://a", "kafka://u:canary@a:1", "kafka://a?x", "kafka://a?x=%zz"] {
             let error = Cluster::of(&Dsn::new(url)).err().expect("no URL");

@@ -13,16 +13,14 @@ use futures::stream::{BoxStream, StreamExt as _, try_unfold};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::{Offset, TopicPartitionList};
 use reenact_model::catalog::{Kind, Scope, Topic};
-use reenact_model::{
-    Captured, Class, Entity, EntityId, Error, Part, Position, Result, ServiceCatalog, Site,
-};
+use reenact_model::{Captured, Class, Entity, EntityId, Error, Part, Position, Result, ServiceCatalog, Site};
 use tokio::sync::mpsc;
 
 use super::client::{ANSWER, Cluster, NO_GROUP, blocking, place};
+use super::entity;
 use super::records::Rows;
 use super::scan::{Range, scan};
 use super::window::window;
-use super::entity;
 use crate::keyspace::Filter;
 use crate::{Estimate, Pinned, Read, Selection, Source};
 
@@ -114,9 +112,9 @@ impl KafkaSource {
         })
         .await?;
         let position = Position::default();
-        Ok(offsets.into_iter().fold(position, |position, (topic, partition, offset)| {
-            position.with(&place(&topic, partition), offset)
-        }))
+        Ok(offsets
+            .into_iter()
+            .fold(position, |position, (topic, partition, offset)| position.with(&place(&topic, partition), offset)))
     }
 }
 

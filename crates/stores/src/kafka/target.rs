@@ -18,9 +18,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use reenact_model::captured::Extractor;
 use reenact_model::catalog::{Condition, Identity};
 use reenact_model::digest::EntityDigest;
-use reenact_model::{
-    Class, Entity, Error, FieldPath, KeySet, Relationship, Result, ServiceCatalog, Site, Via,
-};
+use reenact_model::{Class, Entity, Error, FieldPath, KeySet, Relationship, Result, ServiceCatalog, Site, Via};
 use tokio::sync::mpsc;
 
 use super::client::{Cluster, NO_GROUP, blocking};
@@ -56,9 +54,8 @@ impl KafkaTarget {
     async fn all(&self, entity: &Entity) -> Result<mpsc::Receiver<Result<Option<RecordBatch>>>> {
         let topic = entity.id.name.clone();
         let ranges = self.with_consumer(move |cluster, consumer| whole(cluster, consumer, &topic)).await?;
-        let ranges = ranges.ok_or_else(|| {
-            Error::new(Class::Differences, "the topic is not there").at(Site::entity(&entity.id))
-        })?;
+        let ranges = ranges
+            .ok_or_else(|| Error::new(Class::Differences, "the topic is not there").at(Site::entity(&entity.id)))?;
         let read = Read {
             entity: Arc::new(entity.clone()),
             columns: Vec::new(),
@@ -93,7 +90,7 @@ pub(super) async fn mark(cluster: &Cluster) -> Result<()> {
         let touched = cluster.clone();
         blocking(move || touch(&touched, MARKER)).await?;
     }
-    appears(cluster, MARKER, 1).await
+    appears(cluster, MARKER, None).await
 }
 
 async fn make(cluster: &Cluster, topic: &str, partitions: i32, patience: Duration) -> Result<()> {
@@ -110,23 +107,23 @@ async fn make(cluster: &Cluster, topic: &str, partitions: i32, patience: Duratio
     tokio::task::spawn_blocking(move || drop(admin));
     match results?.pop() {
         Some(Ok(_) | Err((_, Code::TopicAlreadyExists))) => Ok(()),
-        Some(Err((_, code))) => {
-            Err(Error::new(Class::Write, format!("the topic can't be made: {code}"))
-                .help("check the right to create topics in the target"))
-        }
+        Some(Err((_, code))) => Err(Error::new(Class::Write, format!("the topic can't be made: {code}"))
+            .help("check the right to create topics in the target")),
         None => Err(cluster.silent()),
     }
 }
 
-/// Waits until a topic that was made is seen with all its partitions.
-async fn appears(cluster: &Cluster, topic: &str, partitions: usize) -> Result<()> {
+/// Waits until a topic that was made is seen, with all its partitions if their number was given.
+async fn appears(cluster: &Cluster, topic: &str, expected: Option<usize>) -> Result<()> {
     let (cluster, topic) = (cluster.clone(), topic.to_owned());
     blocking(move || {
         let consumer = cluster.consumer(NO_GROUP)?;
         let begun = Instant::now();
         while begun.elapsed() < MAKE {
-            if cluster.partitions(&consumer, &topic)? == Some(partitions) {
-                let ends = (0..i32::try_from(partitions).unwrap_or(i32::MAX)).map(|n| cluster.ends(&consumer, &topic, n));
+            let there = cluster.partitions(&consumer, &topic)?;
+            if let Some(partitions) = there.filter(|there| expected.is_none_or(|expected| expected == *there)) {
+                let ends =
+                    (0..i32::try_from(partitions).unwrap_or(i32::MAX)).map(|n| cluster.ends(&consumer, &topic, n));
                 if ends.collect::<Result<Vec<_>>>().is_ok() {
                     return Ok(());
                 }
@@ -157,7 +154,9 @@ impl Target for KafkaTarget {
                 .help("if it is meant to be overwritten, mark it: create a topic `reenact.target`"));
         }
         if sources.contains(&identity) {
-            return Err(Error::new(Class::Refused, "the target is a cluster that the bundle was captured from").at(site));
+            return Err(
+                Error::new(Class::Refused, "the target is a cluster that the bundle was captured from").at(site)
+            );
         }
         Ok(())
     }
@@ -166,9 +165,9 @@ impl Target for KafkaTarget {
         for entity in &catalog.entities {
             let site = || Site::entity(&entity.id);
             let wanted = entity.properties.get(PARTITIONS).and_then(|text| text.parse::<i32>().ok());
-            let wanted = wanted.filter(|wanted| *wanted > 0).ok_or_else(|| {
-                Error::new(Class::Bundle, "the topic's number of partitions is not known").at(site())
-            })?;
+            let wanted = wanted
+                .filter(|wanted| *wanted > 0)
+                .ok_or_else(|| Error::new(Class::Bundle, "the topic's number of partitions is not known").at(site()))?;
             let topic = entity.id.name.clone();
             let there = self.with_consumer(move |cluster, consumer| whole(cluster, consumer, &topic)).await;
             let refused = |message: String| Err(Error::new(Class::Refused, message).at(site()));
@@ -177,7 +176,7 @@ impl Target for KafkaTarget {
                     let topic = &entity.id.name;
                     make(&self.cluster, topic, wanted, MAKE).await.map_err(|error| error.at(site()))?;
                     let count = usize::try_from(wanted).unwrap_or(usize::MAX);
-                    appears(&self.cluster, topic, count).await.map_err(|error| error.at(site()))?;
+                    appears(&self.cluster, topic, Some(count)).await.map_err(|error| error.at(site()))?;
                 }
                 Some(ranges) if i32::try_from(ranges.len()) != Ok(wanted) => {
                     return refused(format!("the topic has {} partitions, the source has {wanted}", ranges.len()));
@@ -237,12 +236,7 @@ impl Target for KafkaTarget {
         Ok(digest)
     }
 
-    async fn keys(
-        &mut self,
-        entity: &Entity,
-        fields: &[FieldPath],
-        condition: Option<&Condition>,
-    ) -> Result<KeySet> {
+    async fn keys(&mut self, entity: &Entity, fields: &[FieldPath], condition: Option<&Condition>) -> Result<KeySet> {
         let extractor = Extractor::new(entity, fields, condition)?;
         let mut keys = KeySet::new();
         let mut receiver = self.all(entity).await?;
@@ -287,7 +281,8 @@ fn set_group(cluster: &Cluster, group: &GroupOffsets) -> Result<()> {
         }
     }
     let there = committed(cluster, &consumer, topics.into_iter())?;
-    let wrong = group.offsets.iter().filter(|(.., offset)| *offset >= 0).filter(|offset| !there.contains(offset)).count();
+    let wrong =
+        group.offsets.iter().filter(|(.., offset)| *offset >= 0).filter(|offset| !there.contains(offset)).count();
     match wrong {
         0 => Ok(()),
         wrong => Err(Error::new(Class::Differences, format!("{wrong} offsets of the group `{name}` were not kept"))),

@@ -67,13 +67,7 @@ fn bound(ranges: &mut [Range], records: u64) {
 }
 
 /// The first offset whose record is not older than `time`; the end of the range if there is none.
-pub(super) fn since(
-    cluster: &Cluster,
-    consumer: &BaseConsumer,
-    topic: &str,
-    range: Range,
-    time: i64,
-) -> Result<i64> {
+pub(super) fn since(cluster: &Cluster, consumer: &BaseConsumer, topic: &str, range: Range, time: i64) -> Result<i64> {
     if range.from == range.to {
         return Ok(range.to);
     }
