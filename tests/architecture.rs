@@ -454,5 +454,5 @@ fn a_broken_seal_is_found() {
     let found = breaks_of_the_seal(&[source("crates/bundle/src/a.rs", text), source(EXEMPT[0], text)]);
     assert_eq!(found, ["crates/bundle/src/a.rs:1: frees itself from a lint"]);
     let found = breaks_of_the_seal(&[source("crates/stores/src/conformance/mod.rs", text), source("tests/a.rs", text)]);
-    assert_eq!(found, [String::new(); 0], "tests may look");
+    assert!(found.is_empty(), "tests may look: {found:?}");
 }
