@@ -35,7 +35,9 @@ impl Server {
         }
     }
 
-    fn at(&self, dsn: &Dsn, database: &str) -> Dsn {
+    /// The same server and account, another database.
+    #[expect(clippy::unused_self, reason = "a question to the server")]
+    pub(crate) fn at(&self, dsn: &Dsn, database: &str) -> Dsn {
         let (server, _) = dsn.expose().rsplit_once('/').expect("a database in the url");
         Dsn::new(format!("{server}/{database}"))
     }
@@ -58,6 +60,13 @@ impl Server {
             self.run(&admin, &format!("CREATE DATABASE {name}; GRANT ALL ON {name}.* TO `{user}`@`%`")).await;
         }
         self.at(own, &name)
+    }
+
+    /// The names of all databases of a MySQL server.
+    pub(crate) async fn databases(&self) -> Vec<String> {
+        let mut connection = MySqlConnection::connect(self.lease.admins["db"].expose()).await.expect("connects");
+        let sql = "SELECT cast(SCHEMA_NAME AS char) FROM information_schema.SCHEMATA";
+        sqlx::query_scalar(sql).fetch_all(&mut connection).await.expect("names")
     }
 
     /// A new database with tables and rows.
