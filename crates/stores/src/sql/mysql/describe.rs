@@ -178,9 +178,9 @@ fn field(row: &Texts, json: bool) -> Option<Field> {
         "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" if json => ValueType::Json,
         "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" if binary => ValueType::Bytes,
         "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" | "enum" | "set" => ValueType::Text,
-        "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" => ValueType::Bytes,
-        "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring" | "multipolygon"
-        | "geometrycollection" | "geomcollection" => ValueType::Bytes,
+        "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" | "geometry" | "point"
+        | "linestring" | "polygon" | "multipoint" | "multilinestring" | "multipolygon" | "geometrycollection"
+        | "geomcollection" => ValueType::Bytes,
         "date" | "datetime" | "timestamp" | "time" | "year" | "inet4" | "inet6" => ValueType::Other,
         "uuid" => ValueType::Uuid,
         _ => return None,

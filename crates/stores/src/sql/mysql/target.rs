@@ -139,7 +139,7 @@ impl Target for MysqlTarget {
                 match step {
                     LoadStep::Insert { entity, later } => insert(&mut connection, &own, entity, later, &batch).await?,
                     LoadStep::Patch { entity, columns } => {
-                        patch(&mut connection, &own, entity, columns, &batch).await?
+                        patch(&mut connection, &own, entity, columns, &batch).await?;
                     }
                 }
                 rows += batch.num_rows() as u64;

@@ -68,7 +68,7 @@ impl Query {
             Selection::Match { any, except } => {
                 let condition = query.matches(entity, any)?;
                 query.except = compile(entity, except)?;
-                query.need(&except.iter().flat_map(|m| columns_of(m)).collect::<Vec<_>>());
+                query.need(&except.iter().flat_map(columns_of).collect::<Vec<_>>());
                 Some(condition)
             }
         };
