@@ -82,7 +82,11 @@ fn entity() -> Arc<Entity> {
 #[expect(clippy::disallowed_methods, reason = "a benchmark has no other way to masked rows")]
 fn masked(entity: &Arc<Entity>, start: usize, count: usize) -> Masked {
     let ids = start as u64..(start + count) as u64;
-    let mix = |n: u64| (n ^ 0x5bd1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+    let mix = |n: u64| {
+        let z = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        ((z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb)) >> 20
+    };
     let number = |f: &dyn Fn(u64) -> u64| Int64Array::from_iter_values(ids.clone().map(|n| f(n).cast_signed()));
     let text = |f: &dyn Fn(u64) -> String| StringArray::from_iter_values(ids.clone().map(f));
     let time = TimestampMicrosecondArray::from_iter_values(

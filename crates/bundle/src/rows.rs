@@ -200,10 +200,13 @@ fn footer(info: &MemberInfo, chunks: &Chunks) -> Result<ArrowReaderMetadata> {
 /// Runs a step of the parser: an error of the container is told as it is, one of the parser in our words, and a panic is
 /// an error.
 fn guarded<T>(info: &MemberInfo, chunks: &Chunks, step: impl FnOnce() -> std::result::Result<T, ()>) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(step)) {
-        Ok(Ok(value)) => Ok(value),
-        _ => Err(chunks.0.take_failure().unwrap_or_else(|| broken(info, "it can't be parsed as Parquet"))),
-    }
+    contained(step)
+        .ok_or_else(|| chunks.0.take_failure().unwrap_or_else(|| broken(info, "it can't be parsed as Parquet")))
+}
+
+/// What a step gives, unless it fails or panics.
+fn contained<T>(step: impl FnOnce() -> std::result::Result<T, ()>) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(step)).ok()?.ok()
 }
 
 fn member(info: &MemberInfo) -> String {
@@ -212,4 +215,16 @@ fn member(info: &MemberInfo) -> String {
 
 fn broken(info: &MemberInfo, why: &str) -> Error {
     damaged(member(info), why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_parser_is_an_error() {
+        assert_eq!(contained(|| Ok(1)), Some(1));
+        assert_eq!(contained(|| Err::<u8, ()>(())), None);
+        assert_eq!(contained::<u8>(|| panic!("as a parser may")), None);
+    }
 }

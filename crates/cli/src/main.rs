@@ -1,1 +1,79 @@
-fn main() {}
+//! The command line: it reads arguments, calls the crates, and renders what they tell.
+//!
+//! Hidden here: how things look. Results go to stdout, everything else to stderr; every failure is one exit code of
+//! [`reenact_model::Class`]. No other crate prints.
+
+mod args;
+mod commands;
+mod keyring;
+mod render;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Cli, Command, Output};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            render::line(&format!("error: the runtime can't start: {}", error.kind()));
+            return ExitCode::from(1);
+        }
+    };
+    let json = cli.output == Output::Json;
+    let done = runtime.block_on(async {
+        let work = dispatch(cli);
+        tokio::select! {
+            done = work => done,
+            _ = tokio::signal::ctrl_c() => Err(interrupted().await),
+        }
+    });
+    // What still runs on a blocking thread has nothing left to do.
+    runtime.shutdown_background();
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            render::error(&error, json);
+            ExitCode::from(error.class().exit_code())
+        }
+    }
+}
+
+/// Takes down what this process made, and says so.
+async fn interrupted() -> reenact_model::Error {
+    if let Ok(registry) = reenact_environment::Registry::open() {
+        let _ = registry.down_own().await;
+    }
+    reenact_model::Error::new(reenact_model::Class::Unexpected, "interrupted; what was started is taken down")
+}
+
+async fn dispatch(cli: Cli) -> reenact_model::Result<u8> {
+    let output = cli.output;
+    if let (Output::File(file), false) = (&output, matches!(cli.command, Command::Plan(_))) {
+        let message = format!("`{}` is no format of this command", file.display());
+        return Err(
+            reenact_model::Error::new(reenact_model::Class::Input, message).help("write `-o text` or `-o json`")
+        );
+    }
+    let json = output == Output::Json;
+    match cli.command {
+        Command::Demo(args) => commands::demo::run(&args).await,
+        Command::Plan(args) => commands::capture::plan(&args, &output).await,
+        Command::Capture(args) => commands::capture::capture(args, json).await,
+        Command::Inspect(args) => commands::bundle::inspect(&args, json),
+        Command::Verify(args) => commands::bundle::verify(&args, json),
+        Command::Why(args) => commands::bundle::why(&args, json),
+        Command::Up(args) => commands::replay::up(&args, json).await,
+        Command::Replay(args) => commands::replay::replay(&args, json).await,
+        Command::Run(args) => commands::replay::run(&args).await,
+        Command::Ps => commands::environment::ps(json),
+        Command::Down(args) => commands::environment::down(&args).await,
+        Command::Gc(args) => commands::environment::gc(&args).await,
+        Command::Mark(args) => commands::environment::mark(&args).await,
+        Command::Keys(args) => commands::keys::run(&args),
+        Command::Masks => commands::masks::run(json),
+    }
+}

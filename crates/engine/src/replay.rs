@@ -8,14 +8,15 @@ mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
+use arrow::array::RecordBatch;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use reenact_bundle::{Bundle, Contents};
 use reenact_environment::{Endpoint, Lease, Wanted, WantedService};
 use reenact_model::{Class, Dsn, Entity, EntityId, Error, Kind, Result, ServiceCatalog, Site};
 use reenact_stores::{GroupOffsets, LoadStep, Target};
-use arrow::array::RecordBatch;
 
 use crate::events::{Event, Observer};
 use crate::record::{CaptureRecord, Grade};
@@ -29,6 +30,10 @@ pub struct ReplayReport {
     pub rows: BTreeMap<EntityId, u64>,
     /// Entities and relationships compared.
     pub compared: usize,
+    /// How long loading took, in milliseconds.
+    pub load_ms: u64,
+    /// How long reading back and comparing took, in milliseconds.
+    pub verify_ms: u64,
     /// What differs; empty if the replay is exact.
     pub differences: Vec<Difference>,
 }
@@ -59,7 +64,8 @@ pub async fn mark(lease: &Lease) -> Result<()> {
 }
 
 fn store(kind: Kind) -> Result<&'static dyn reenact_stores::Store> {
-    reenact_stores::store(kind).ok_or_else(|| Error::new(Class::Input, format!("this build has no store of kind `{kind}`")))
+    reenact_stores::store(kind)
+        .ok_or_else(|| Error::new(Class::Input, format!("this build has no store of kind `{kind}`")))
 }
 
 /// Loads a bundle into an environment and verifies it.
@@ -83,15 +89,16 @@ pub async fn replay(
     let mut targets: BTreeMap<String, Box<dyn Target>> = BTreeMap::new();
     for catalog in &contents.services {
         let site = || Site::service(&catalog.service);
-        let endpoint = endpoints.get(&catalog.service).ok_or_else(|| {
-            Error::new(Class::Input, "the environment has no such service").at(site())
-        })?;
+        let endpoint = endpoints
+            .get(&catalog.service)
+            .ok_or_else(|| Error::new(Class::Input, "the environment has no such service").at(site()))?;
         let store = store(endpoint.kind)?;
         let mut target = store.target(&endpoint.dsn, &catalog.service).await.map_err(|e| e.at(site()))?;
         target.gates(&sources).await.map_err(|e| e.at(site()))?;
         targets.insert(catalog.service.clone(), target);
     }
     let mut report = ReplayReport::default();
+    let start = Instant::now();
     for service in &record.load_order {
         let Some(catalog) = contents.services.iter().find(|c| c.service == *service) else { continue };
         let target = targets.get_mut(service).ok_or_else(|| Error::new(Class::Unexpected, "a target is missing"))?;
@@ -99,8 +106,15 @@ pub async fn replay(
             .await
             .map_err(|e| e.at(Site::service(service)))?;
     }
+    report.load_ms = millis(start);
+    let start = Instant::now();
     verify::verify(contents, &record, &mut targets, &mut report, observer).await?;
+    report.verify_ms = millis(start);
     Ok(report)
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 async fn load_service(
@@ -186,11 +200,19 @@ fn rows(bundle: &Arc<Bundle>, entity: &EntityId) -> Result<BoxStream<'static, Re
             }
         }
     });
-    Ok(futures::stream::unfold(receive, |mut receive| async move { receive.recv().await.map(|rows| (rows, receive)) }).boxed())
+    Ok(futures::stream::unfold(receive, |mut receive| async move { receive.recv().await.map(|rows| (rows, receive)) })
+        .boxed())
 }
 
 /// The environment contract of a child process: names and values.
-pub fn contract(contents: &Contents, lease_id: &str, endpoints: &BTreeMap<String, Endpoint>) -> Result<Vec<(String, String)>> {
+///
+/// # Errors
+/// [`Class::Bundle`] if the capture record is of another version.
+pub fn contract(
+    contents: &Contents,
+    lease_id: &str,
+    endpoints: &BTreeMap<String, Endpoint>,
+) -> Result<Vec<(String, String)>> {
     let record = CaptureRecord::of(contents)?;
     let mut out = vec![("REENACT_ENV_ID".to_owned(), lease_id.to_owned())];
     let upper = |name: &str| name.to_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
@@ -208,9 +230,10 @@ pub fn contract(contents: &Contents, lease_id: &str, endpoints: &BTreeMap<String
         out.push(("DATABASE_URL".to_owned(), plain_url(sql)));
     }
     for (name, value) in &record.seeds {
-        out.push((format!("REENACT_SEED_{}", upper(name)), value.clone()));
+        // Several values stand in one variable, as a list in a path does.
+        out.push((format!("REENACT_SEED_{}", upper(name)), value.join(",")));
     }
-    let values = record.roots.iter().filter_map(|r| r.filter.first()?.2.clone());
+    let values = record.roots.iter().filter_map(|r| r.filter.first()?.2.first().cloned());
     for (n, value) in values.enumerate() {
         out.push((format!("REENACT_ROOT_{}", n + 1), value));
     }

@@ -45,7 +45,9 @@ impl Asked {
         if let Some(seed) = text.strip_prefix("seed.") {
             for root in &record.roots {
                 for (field, name, value) in &root.filter {
-                    if let (Some(entity), true, Some(value)) = (root.entities.first(), name.as_deref() == Some(seed), value) {
+                    if let (Some(entity), true, Some(value)) =
+                        (root.entities.first(), name.as_deref() == Some(seed), value.first())
+                    {
                         return Ok(Self { entity: entity.clone(), field: field.clone(), value: value.clone() });
                     }
                 }
@@ -71,7 +73,9 @@ pub fn why(bundle: &Bundle, record: &CaptureRecord, asked: &Asked) -> Result<Vec
     let mut loaded: HashMap<EntityId, Vec<Masked>> = HashMap::new();
     let fields = vec![asked.field.clone()];
     let start = find(bundle, &mut loaded, &asked.entity, &fields, None, &Key::new([asked.value.as_str()]), None)?
-        .ok_or_else(|| Error::new(Class::Input, "the bundle has no such record").at(reenact_model::Site::entity(&asked.entity)))?;
+        .ok_or_else(|| {
+            Error::new(Class::Input, "the bundle has no such record").at(reenact_model::Site::entity(&asked.entity))
+        })?;
     let mut chain = Vec::new();
     let mut at = start;
     for _ in 0..100_000 {
@@ -174,4 +178,34 @@ fn key_of(entity: &Entity, rows: &Masked, row: usize) -> Vec<(String, String)> {
             Some((name.clone(), Reader::new(array, field.value).get(row)?.into_owned()))
         })
         .collect()
+}
+
+/// The fields of a record, by name; `None` is NULL.
+pub type Fields = Vec<(String, Option<String>)>;
+
+/// The records that have the value asked for, with all their fields as canonical texts.
+///
+/// # Errors
+/// [`Class::Input`] if there is none.
+pub fn records(bundle: &Bundle, asked: &Asked) -> Result<Vec<Fields>> {
+    let none =
+        || Error::new(Class::Input, "the bundle has no such record").at(reenact_model::Site::entity(&asked.entity));
+    let entity = bundle.contents().entity(&asked.entity).cloned().ok_or_else(none)?;
+    let extractor = Extractor::new(&entity, std::slice::from_ref(&asked.field), None)?;
+    let wanted = Key::new([asked.value.as_str()]);
+    let mut out = Vec::new();
+    for rows in bundle.rows(&asked.entity)? {
+        let rows = rows?;
+        for (row, keys) in extractor.keys(rows.batch())?.iter().enumerate() {
+            if keys.contains(&wanted) {
+                let cell = |field: &reenact_model::Field| {
+                    let array = rows.batch().column_by_name(&field.name)?;
+                    let text = Reader::new(array, field.value).get(row).map(std::borrow::Cow::into_owned);
+                    Some((field.name.clone(), text))
+                };
+                out.push(entity.writable().filter_map(cell).collect());
+            }
+        }
+    }
+    if out.is_empty() { Err(none()) } else { Ok(out) }
 }

@@ -138,15 +138,18 @@ impl Plan {
         for (entity, column, plan) in plain {
             put(&entity, &column, plan);
         }
-        for (found, apply) in matches.iter().zip(&built) {
-            let Some(apply) = apply else { continue };
+        for (found, built) in matches.iter().zip(built) {
+            let plan = match built {
+                Built::Failed => continue,
+                Built::Kept => ColumnPlan::Keep,
+                Built::Masked(apply) => ColumnPlan::Apply(*apply),
+            };
             decisions.push(Decision {
                 field: found.field.clone(),
                 action: action(policy, &found.rule),
                 rule: Some(found.rule.name.clone()),
             });
             if found.field.field.path.is_none() {
-                let plan = apply.clone().map_or(ColumnPlan::Keep, ColumnPlan::Apply);
                 put(&found.field.entity, &found.field.field.column, plan);
             }
         }
@@ -303,11 +306,11 @@ fn action(policy: &Policy, rule: &Rule) -> Action {
     }
 }
 
+/// The rule that decides, if any; or two that disagree.
+type Decided<'a> = std::result::Result<Option<&'a Arc<Rule>>, (&'a Arc<Rule>, &'a Arc<Rule>)>;
+
 /// The one rule that decides among those that match; `Err` gives two that disagree.
-fn decide<'a>(
-    rules: impl Iterator<Item = &'a Arc<Rule>>,
-    matches: impl Fn(&Rule) -> bool,
-) -> std::result::Result<Option<&'a Arc<Rule>>, (&'a Arc<Rule>, &'a Arc<Rule>)> {
+fn decide<'a>(rules: impl Iterator<Item = &'a Arc<Rule>>, matches: impl Fn(&Rule) -> bool) -> Decided<'a> {
     let found: Vec<&Arc<Rule>> = rules.filter(|rule| matches(rule)).collect();
     let beaten = |rule: &Rule| found.iter().any(|other| other.overrides.contains(&rule.name));
     let left: Vec<&Arc<Rule>> = found.iter().copied().filter(|rule| !beaten(rule)).collect();
@@ -318,6 +321,16 @@ fn decide<'a>(
             None => Ok(Some(first)),
         },
     }
+}
+
+/// What became of a field's rule.
+enum Built {
+    /// A finding says why not.
+    Failed,
+    /// The value is kept.
+    Kept,
+    /// The value is masked.
+    Masked(Box<Apply>),
 }
 
 /// The masks that were built, by domain; `None` where an argument is wrong.
@@ -344,7 +357,7 @@ impl Resolver<'_> {
             .collect();
         let whole = self.decide(id);
         match (&field.codec, whole, inner.is_empty()) {
-            (_, Some(rule), true) => {
+            (_, Some(rule), true) | (None, Some(rule), false) => {
                 self.matches.push(Match { field: id.clone(), shape: Shape::of(field), rule });
                 None
             }
@@ -373,10 +386,6 @@ impl Resolver<'_> {
                     }
                 }
                 Some((codec.clone(), inner))
-            }
-            (None, Some(rule), false) => {
-                self.matches.push(Match { field: id.clone(), shape: Shape::of(field), rule });
-                None
             }
             (None, None, _) => {
                 self.uncovered(
@@ -425,8 +434,8 @@ impl Resolver<'_> {
         }
     }
 
-    /// Builds one mask for all fields that share it; `None` where that fails, `Some(None)` where a field is kept.
-    fn build(&mut self) -> (Vec<Option<Option<Apply>>>, Made) {
+    /// Builds one mask for all fields that share it.
+    fn build(&mut self) -> (Vec<Built>, Made) {
         let mut shared: BTreeMap<String, Vec<Shape>> = BTreeMap::new();
         for found in &self.matches {
             shared.entry(domain_of(&found.rule)).or_default().push(found.shape.clone());
@@ -435,7 +444,7 @@ impl Resolver<'_> {
         let mut out = Vec::with_capacity(self.matches.len());
         for found in &self.matches {
             let Some((mask_use, canonical)) = mask_of(self.policy, &found.rule) else {
-                out.push(matches!(found.rule.does, Does::Keep(_)).then_some(None));
+                out.push(if matches!(found.rule.does, Does::Keep(_)) { Built::Kept } else { Built::Failed });
                 continue;
             };
             let domain = domain_of(&found.rule);
@@ -453,17 +462,17 @@ impl Resolver<'_> {
                 }
             });
             let Some(mask) = mask else {
-                out.push(None);
+                out.push(Built::Failed);
                 continue;
             };
             if let Err(why) = mask.fits(&found.shape) {
                 let message = format!("mask `{}` does not fit: {why}", mask_use.spec.name);
                 self.findings
                     .push(Finding::error("POL-009", site(), message).help("choose another mask for this field"));
-                out.push(None);
+                out.push(Built::Failed);
                 continue;
             }
-            out.push(Some(Some(Apply {
+            out.push(Built::Masked(Box::new(Apply {
                 mask: Arc::clone(mask),
                 domain,
                 canonical,

@@ -119,7 +119,7 @@ pub fn bytes_of(text: &str) -> Option<Vec<u8>> {
 /// Days since 1970-01-01 as year, month and day of the proleptic Gregorian calendar.
 ///
 /// Source: Howard Hinnant, "chrono-compatible low-level date algorithms", `civil_from_days`.
-#[expect(clippy::cast_possible_truncation, reason = "month and day are at most 31")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "month and day are 1 to 31")]
 pub fn civil_of_days(days: i64) -> (i64, u32, u32) {
     let z = days + 719_468;
     let era = z.div_euclid(146_097);

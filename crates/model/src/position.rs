@@ -40,12 +40,14 @@ pub struct Position {
 
 impl Position {
     /// A position with one coordinate.
+    #[expect(clippy::needless_pass_by_value, reason = "a call reads better with the value itself")]
     pub fn of(key: &str, value: impl ToString) -> Self {
         Self { at: BTreeMap::from([(key.to_owned(), value.to_string())]) }
     }
 
     /// The same position with one more coordinate.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "a call reads better with the value itself")]
     pub fn with(mut self, key: &str, value: impl ToString) -> Self {
         self.at.insert(key.to_owned(), value.to_string());
         self

@@ -19,11 +19,22 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod kafka;
+mod keyspace;
+pub mod memory;
+pub mod redis;
 pub mod sql;
 mod stream;
 
 /// All stores of this build.
-pub static STORES: &[&dyn Store] = &[&sql::postgres::Postgres, &sql::mysql::Mysql, &sql::sqlite::Sqlite];
+pub static STORES: &[&dyn Store] = &[
+    &sql::postgres::Postgres,
+    &sql::mysql::Mysql,
+    &sql::sqlite::Sqlite,
+    &redis::Redis,
+    &kafka::Kafka,
+    &memory::Memory,
+];
 
 /// The name of the marker that a target must hold: a table `reenact_target`, a key `reenact:target`, a topic `reenact.target`.
 pub const MARKER: &str = "reenact_target";

@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 use reenact_bundle::{BundleId, BundleWriter, Contents, MemberInfo, Sealed, SigningKey};
 use reenact_mask::{Plan, Policy, Salt};
 use reenact_model::graph;
-use reenact_model::{Class, Entity, EntityId, Error, Finding, Key, KeySet, Part, Result, ServiceCatalog, Site};
+use reenact_model::{Class, Entity, EntityId, Error, Finding, Key, Part, Result, ServiceCatalog, Site};
 use reenact_stores::GroupOffsets;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -70,7 +70,12 @@ struct Prepared {
     digest: String,
 }
 
-async fn prepare(pipeline: &Pipeline, policy_text: &str, agents: &mut Captures, observer: &dyn Observer) -> Result<Prepared> {
+async fn prepare(
+    pipeline: &Pipeline,
+    policy_text: &str,
+    agents: &mut Captures,
+    observer: &dyn Observer,
+) -> Result<Prepared> {
     let described = try_join_all(agents.values_mut().map(|agent| agent.describe())).await?;
     for (service, described) in agents.keys().zip(&described) {
         observer.event(&Event::Described { service: service.clone(), entities: described.catalog.entities.len() });
@@ -134,8 +139,12 @@ fn check_flow(pipeline: &Pipeline) -> Result<()> {
         .iter()
         .filter(|s| !pipeline.flow.iter().any(|(a, b)| *a == s.name || *b == s.name))
         .map(|s| {
-            Finding::error("PIPE-024", Site::service(&s.name).with_span(Some(s.span.clone())), "the service stands in no flow")
-                .help("say what its commits cause, or what causes them: `flow: [ \"orders -> events\" ]`")
+            Finding::error(
+                "PIPE-024",
+                Site::service(&s.name).with_span(Some(s.span.clone())),
+                "the service stands in no flow",
+            )
+            .help("say what its commits cause, or what causes them: `flow: [ \"orders -> events\" ]`")
         })
         .collect();
     Error::from_findings(Class::Input, "the flow is incomplete", &missing).map_or(Ok(()), Err)
@@ -190,7 +199,12 @@ fn pin_order(pipeline: &Pipeline, catalogs: &[ServiceCatalog]) -> Vec<Vec<(Strin
 ///
 /// # Errors
 /// All findings of pipeline and policy against the servers' own schemas.
-pub async fn plan(pipeline: &Pipeline, policy_text: &str, mut agents: Captures, observer: &dyn Observer) -> Result<Planned> {
+pub async fn plan(
+    pipeline: &Pipeline,
+    policy_text: &str,
+    mut agents: Captures,
+    observer: &dyn Observer,
+) -> Result<Planned> {
     let prepared = prepare(pipeline, policy_text, &mut agents, observer).await?;
     let estimates: Vec<Vec<Estimated>> = try_join_all(agents.values_mut().map(|agent| agent.estimate())).await?;
     let reached = &prepared.bound.reached;
@@ -221,7 +235,7 @@ fn roots(pipeline: &Pipeline, bound: &Bound) -> Vec<RootRecord> {
         .zip(&pipeline.roots)
         .map(|(b, r)| RootRecord {
             entities: b.entities.clone(),
-            filter: r.filter.iter().map(|(f, v)| (f.clone(), seed(v), None)).collect(),
+            filter: r.filter.iter().map(|(f, v)| (f.clone(), seed(v), Vec::new())).collect(),
         })
         .collect()
 }
@@ -240,7 +254,7 @@ pub async fn capture(
     mut agents: Captures,
     seeds: &Seeds,
     out: &Arc<BundleWriter>,
-    signer: &SigningKey,
+    signer: &Arc<SigningKey>,
     expires_ms: Option<i64>,
     planned: Option<&str>,
     observer: &dyn Observer,
@@ -261,7 +275,7 @@ async fn run(
     agents: &mut Captures,
     seeds: &Seeds,
     out: &Arc<BundleWriter>,
-    signer: &SigningKey,
+    signer: &Arc<SigningKey>,
     expires_ms: Option<i64>,
     planned: Option<&str>,
     observer: &dyn Observer,
@@ -321,14 +335,12 @@ async fn run(
         captured_ms,
         services: prepared.catalogs.clone(),
         relationships: prepared.bound.relationships.clone(),
-        members: sealed
-            .iter()
-            .map(|s| MemberInfo { id: s.id.clone(), entity: s.entity.clone(), digest: s.digest })
-            .collect(),
-        record: serde_json::to_value(&record).map_err(|_| Error::new(Class::Unexpected, "the record can't be written"))?,
+        members: sealed.iter().map(|s| MemberInfo { id: s.id, entity: s.entity.clone(), digest: s.digest }).collect(),
+        record: serde_json::to_value(&record)
+            .map_err(|_| Error::new(Class::Unexpected, "the record can't be written"))?,
     };
     let writer = Arc::clone(out);
-    let signer = signer.clone();
+    let signer = Arc::clone(signer);
     let bundle = tokio::task::spawn_blocking(move || writer.finish(sealed, &contents, &signer, expires_ms))
         .await
         .map_err(|_| Error::new(Class::Unexpected, "the bundle's writer stopped unexpectedly"))??;
@@ -345,7 +357,7 @@ fn now_ms() -> i64 {
 }
 
 /// Pseudonyms of the roots' filters.
-type Pseudonyms = BTreeMap<usize, Vec<Option<String>>>;
+type Pseudonyms = BTreeMap<usize, Vec<Vec<String>>>;
 
 type Cut = (Vec<PinnedPart>, Vec<(String, GroupOffsets)>, u64, Grade);
 
@@ -362,7 +374,7 @@ fn record(
     for (root, values) in pseudonyms {
         for ((_, seed, slot), value) in roots[*root].filter.iter_mut().zip(values) {
             slot.clone_from(value);
-            if let (Some(seed), Some(value)) = (seed, value) {
+            if let Some(seed) = seed {
                 seeds.insert(seed.clone(), value.clone());
             }
         }
@@ -421,26 +433,28 @@ impl Walk<'_> {
         let mut steps = self.first()?;
         let mut depth = 0;
         while !steps.is_empty() {
-            let round = agents.iter_mut().filter_map(|(service, agent)| {
-                let own: Vec<Step> = steps.iter().filter(|s| s.entity.service == *service).cloned().collect();
-                (!own.is_empty()).then(|| async move {
-                    let scouted = agent.scout(own.clone()).await;
-                    (own, scouted)
-                })
+            let asked = |service: &str| -> Vec<Step> {
+                steps.iter().filter(|s| s.entity.service == service).cloned().collect()
+            };
+            let round = agents.iter_mut().map(|(service, agent)| (asked(service), agent));
+            let round = round.filter(|(own, _)| !own.is_empty()).map(|(own, agent)| async move {
+                let scouted = agent.scout(own.clone()).await;
+                (own, scouted)
             });
             let mut next: Vec<Found> = Vec::new();
             for (asked, scouted) in futures::future::join_all(round).await {
                 let scouted = scouted.map_err(|e| match asked.as_slice() {
-                    [one] => self.along(e, one),
+                    [one] => self.along(&e, one),
                     _ => e,
                 })?;
                 for (step, rows) in asked.iter().zip(&scouted.rows) {
                     self.rows += rows;
                     if self.rows > self.pipeline.limits.rows {
-                        let message = format!("the closure has more than the limit of {} records", self.pipeline.limits.rows);
+                        let message =
+                            format!("the closure has more than the limit of {} records", self.pipeline.limits.rows);
                         let error = Error::new(Class::Limit, format!("{message}; the last step found {rows}"))
                             .help("raise `limits: { rows: … }` in the pipeline, or ask for fewer children");
-                        return Err(self.along(error, step));
+                        return Err(self.along(&error, step));
                     }
                 }
                 pseudonyms.extend(scouted.roots);
@@ -457,7 +471,7 @@ impl Walk<'_> {
     }
 
     /// Names the edge that an error happened on.
-    fn along(&self, error: Error, step: &Step) -> Error {
+    fn along(&self, error: &Error, step: &Step) -> Error {
         let how = match step.what {
             What::Root(n) => format!("at root {}", n + 1),
             What::Parent(n) => format!("along {}", self.prepared.bound.relationships[n]),
@@ -477,19 +491,33 @@ impl Walk<'_> {
                 let keys = if root.filter.is_empty() {
                     None
                 } else {
-                    let values = root.filter.iter().map(|(_, value)| match value {
-                        Value::Literal(text) => text.clone(),
-                        Value::Seed(name) => self.seeds.0.get(name).cloned().unwrap_or_default(),
-                    });
-                    let set: KeySet = [Key::new(values)].into_iter().collect();
                     let recipient = self.prepared.setup.recipients.get(&entity.service);
-                    Some(SealedBox::new(recipient.map_or("", String::as_str), &set)?)
+                    Some(SealedBox::new(recipient.map_or("", String::as_str), &self.values(root)?)?)
                 };
                 let what = What::Root(n);
                 steps.push(Step { what, entity: entity.clone(), levels: bound.levels, depth: 0, keys });
             }
         }
         Ok(steps)
+    }
+
+    /// The keys that a root's filter asks for: one, or one for each value of its seed.
+    fn values(&self, root: &crate::pipeline::Root) -> Result<Vec<Key>> {
+        let columns: Vec<Vec<String>> = root
+            .filter
+            .iter()
+            .map(|(_, value)| match value {
+                Value::Literal(text) => vec![text.clone()],
+                Value::Seed(name) => self.seeds.0.get(name).cloned().unwrap_or_default(),
+            })
+            .collect();
+        let longest = columns.iter().map(Vec::len).max().unwrap_or(0);
+        if columns.iter().any(|c| c.len() != longest && c.len() != 1) {
+            return Err(Error::new(Class::Input, "the seeds of a root have different numbers of values")
+                .help("give each seed one value, or all of them as many")
+                .at(Site::default().with_span(Some(root.span.clone()))));
+        }
+        Ok((0..longest).map(|n| Key::new(columns.iter().map(|c| c[n.min(c.len() - 1)].as_str()))).collect())
     }
 
     /// Pins all parts, sinks first, each turn waiting for the one before.
@@ -500,7 +528,8 @@ impl Walk<'_> {
         for (turn, group) in pin_order(self.pipeline, &self.prepared.catalogs).into_iter().enumerate() {
             // Parts of one cycle are pinned one right after another: no order is better than another there.
             for (service, part) in group {
-                let agent = agents.get_mut(&service).ok_or_else(|| Error::new(Class::Unexpected, "an agent is missing"))?;
+                let agent =
+                    agents.get_mut(&service).ok_or_else(|| Error::new(Class::Unexpected, "an agent is missing"))?;
                 let pinned = agent.pin(part.clone()).await?;
                 self.observer.event(&Event::Pinned { service: service.clone(), part: part.clone() });
                 if let Part::Group(name) = &part {

@@ -8,9 +8,7 @@ use futures::{StreamExt, TryStreamExt};
 use reenact_bundle::{BundleWriter, MemberWriter, Sealed};
 use reenact_mask::{Masked, Masker, Plan, Policy, RootKey, ScopeKeys};
 use reenact_model::catalog::End;
-use reenact_model::{
-    Captured, Class, EntityId, Error, Field, FieldPath, Key, KeySet, Kind, Part, Result, Site, Via,
-};
+use reenact_model::{Captured, Class, EntityId, Error, Field, FieldPath, Key, KeySet, Kind, Part, Result, Site, Via};
 use reenact_stores::{Match, Pinned, Read, Selection, Source};
 use tokio::sync::mpsc;
 
@@ -58,7 +56,8 @@ impl LocalAgent {
         if self.source.is_none() {
             let site = Site::service(&self.service.name).with_span(Some(self.service.span.clone()));
             let store = reenact_stores::store(self.service.kind).ok_or_else(|| {
-                Error::new(Class::Input, format!("this build has no store of kind `{}`", self.service.kind)).at(site.clone())
+                Error::new(Class::Input, format!("this build has no store of kind `{}`", self.service.kind))
+                    .at(site.clone())
             })?;
             let source = store.source(&self.service.dsn, &self.service.scope).await.map_err(|e| e.at(site))?;
             self.source = Some(source);
@@ -85,9 +84,14 @@ impl LocalAgent {
                     Some(keys) => {
                         let fields = state.setup.roots[root].fields.clone();
                         let question = Match { fields: fields.clone(), keys: Arc::new(keys), condition: None };
-                        let values = question.keys.iter().next().map(|k| k.parts().to_vec()).unwrap_or_default();
-                        let filter = fields.into_iter().zip(values.iter().map(ToString::to_string)).collect();
-                        (Selection::Where(filter), via, Some(question))
+                        let selection = match question.keys.iter().next() {
+                            Some(key) if question.keys.len() == 1 => {
+                                let values = key.parts().iter().map(ToString::to_string);
+                                Selection::Where(fields.into_iter().zip(values).collect())
+                            }
+                            _ => Selection::Match { any: vec![question.clone()], except: Vec::new() },
+                        };
+                        (selection, via, Some(question))
                     }
                 }
             }
@@ -96,7 +100,8 @@ impl LocalAgent {
                 let edge = &state.setup.relationships[n];
                 let end: &End = if child { &edge.child } else { &edge.parent };
                 let condition = if child { edge.condition.clone() } else { None };
-                let question = Match { fields: end.fields.clone(), keys: Arc::new(keys.unwrap_or_default()), condition };
+                let question =
+                    Match { fields: end.fields.clone(), keys: Arc::new(keys.unwrap_or_default()), condition };
                 let selection = Selection::Match { any: vec![question.clone()], except: Vec::new() };
                 (selection, Via::edge(n, child, step.depth), Some(question))
             }
@@ -140,17 +145,21 @@ impl LocalAgent {
     }
 
     /// The pseudonyms of a root's filter.
-    fn pseudonyms(&mut self, root: usize, entity: &EntityId, values: &KeySet) -> Result<Vec<Option<String>>> {
+    fn pseudonyms(&mut self, root: usize, entity: &EntityId, values: &[Key]) -> Result<Vec<Vec<String>>> {
         let state = self.state.as_mut().ok_or_else(unprepared)?;
         let fields = state.setup.roots[root].fields.clone();
-        let values: Vec<Box<str>> = values.iter().next().map(|k| k.parts().to_vec()).unwrap_or_default();
         let entity = state.entities.get(entity).map(|e| Arc::clone(&e.entity)).ok_or_else(unprepared)?;
         let masker = state.masker.as_mut().ok_or_else(unprepared)?;
         let mut out = Vec::new();
-        for (field, value) in fields.into_iter().zip(values) {
+        for (n, field) in fields.into_iter().enumerate() {
             let column = entity.field(&field.column).ok_or_else(unprepared)?.clone();
-            let masked = masker.key(&[(entity.id.clone(), column, field)], &Key::new([value]))?;
-            out.push(masked.and_then(|k| k.parts().first().map(ToString::to_string)));
+            let field = [(entity.id.clone(), column, field)];
+            let mut pseudonyms = Vec::new();
+            for value in values {
+                let key = masker.key(&field, &Key::new([value.parts()[n].clone()]))?;
+                pseudonyms.extend(key.and_then(|k| k.parts().first().map(ToString::to_string)));
+            }
+            out.push(pseudonyms);
         }
         Ok(out)
     }
@@ -234,11 +243,13 @@ impl Agent for LocalAgent {
         }
         let mut out = Vec::new();
         for (what, end, condition) in questions {
-            let (Some(entity), true) = (state.entities.get(&end.entity), state.setup.reached.contains(&end.entity)) else {
+            let (Some(entity), true) = (state.entities.get(&end.entity), state.setup.reached.contains(&end.entity))
+            else {
                 continue;
             };
             let key = Key::new(end.fields.iter().map(|f| placeholder(entity.entity.field(&f.column))));
-            let any = vec![Match { fields: end.fields.clone(), keys: Arc::new([key].into_iter().collect()), condition }];
+            let any =
+                vec![Match { fields: end.fields.clone(), keys: Arc::new([key].into_iter().collect()), condition }];
             let read = Read {
                 entity: Arc::clone(&entity.entity),
                 columns: entity.columns(),
@@ -256,11 +267,17 @@ impl Agent for LocalAgent {
         let mut out = Scouted::default();
         let mut leads = Leads::new();
         for step in &steps {
-            let mut keys = step.keys.as_ref().map(|sealed| self.key.open::<KeySet>(sealed)).transpose()?;
-            if let (What::Root(root), Some(values)) = (step.what, &keys) {
-                let values = values.clone();
-                out.roots.push((root, self.pseudonyms(root, &step.entity, &values)?));
-            } else if let Some(wanted) = &mut keys {
+            // A root's values come in the order in which they were given; keys are a set.
+            let mut keys = match (step.what, &step.keys) {
+                (_, None) => None,
+                (What::Root(root), Some(sealed)) => {
+                    let values: Vec<Key> = self.key.open(sealed)?;
+                    out.roots.push((root, self.pseudonyms(root, &step.entity, &values)?));
+                    Some(values.into_iter().collect())
+                }
+                (_, Some(sealed)) => Some(self.key.open::<KeySet>(sealed)?),
+            };
+            if let (What::Parent(_) | What::Child(_), Some(wanted)) = (step.what, &mut keys) {
                 let state = self.state.as_mut().ok_or_else(unprepared)?;
                 // Asked before with the same or a further reach: nothing new can come.
                 for ((what, levels), asked) in &state.asked {
@@ -359,7 +376,7 @@ async fn collect_entity(
     byte_limit: u64,
 ) -> Result<(Masker, Option<Sealed>)> {
     let (to_mask, mut captured) = mpsc::channel::<Captured>(2);
-    let (to_write, mut masked) = mpsc::channel::<Masked>(2);
+    let (to_write, mut to_seal) = mpsc::channel::<Masked>(2);
     let masking = tokio::task::spawn_blocking(move || -> Result<Masker> {
         while let Some(rows) = captured.blocking_recv() {
             let rows = masker.apply(rows)?;
@@ -371,7 +388,7 @@ async fn collect_entity(
     });
     let writing = tokio::task::spawn_blocking(move || -> Result<Option<Sealed>> {
         let mut rows = 0;
-        while let Some(batch) = masked.blocking_recv() {
+        while let Some(batch) = to_seal.blocking_recv() {
             rows += batch.batch().num_rows();
             member.write(&batch)?;
         }

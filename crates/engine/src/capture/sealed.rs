@@ -52,7 +52,8 @@ impl SealedBox {
             recipient.parse().map_err(|_| Error::new(Class::Unexpected, "an agent's public key is damaged"))?;
         let mut plain = Vec::new();
         ciborium::into_writer(value, &mut plain).map_err(|_| Error::new(Class::Unexpected, "keys can't be written"))?;
-        let sealed = age::encrypt(&recipient, &plain).map_err(|_| Error::new(Class::Unexpected, "keys can't be sealed"))?;
+        let sealed =
+            age::encrypt(&recipient, &plain).map_err(|_| Error::new(Class::Unexpected, "keys can't be sealed"))?;
         Ok(Self(Blob(sealed)))
     }
 

@@ -99,7 +99,9 @@ impl Context<'_> {
             Children::Along(list) => {
                 for wanted in list {
                     let named = |r: &Relationship| {
-                        r.child.to_string() == *wanted || r.child.entity.to_string() == *wanted || r.to_string() == *wanted
+                        r.child.to_string() == *wanted
+                            || r.child.entity.to_string() == *wanted
+                            || r.to_string() == *wanted
                     };
                     let edges: Vec<usize> = (0..relationships.len()).filter(|n| named(&relationships[*n])).collect();
                     if edges.is_empty() {

@@ -30,7 +30,7 @@ pub(super) struct Document {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ServiceText {
-    kind: Kind,
+    kind: Spanned<String>,
     url: Option<Spanned<String>>,
     bootstrap: Option<Spanned<String>>,
     #[serde(default)]
@@ -193,7 +193,7 @@ impl<'de> Deserialize<'de> for ChildrenText {
                 Ok(ChildrenText::Levels(u32::try_from(value).unwrap_or(u32::MAX)))
             }
 
-            fn visit_i64<E>(self, value: i64) -> Result<ChildrenText, E> {
+            fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<ChildrenText, E> {
                 self.visit_u64(u64::try_from(value).unwrap_or(0))
             }
 
@@ -265,12 +265,21 @@ impl Context<'_> {
         formats.extend(codec.json.as_ref().map(|_| Format::Json));
         formats.extend(codec.baggage.as_ref().map(|_| Format::Baggage));
         if let Some(protobuf) = &codec.protobuf {
-            let Some(proto) = (self.file_text)(&protobuf.file) else {
-                let message = format!("the file `{}` can't be read", protobuf.file);
+            let file = match interpolate(&protobuf.file, self.env) {
+                Ok(file) => file,
+                Err(message) => {
+                    self.tell("PIPE-004", text, message, "");
+                    return None;
+                }
+            };
+            let Some(proto) = (self.file_text)(&file) else {
+                let message = format!("the file `{file}` can't be read");
                 self.tell("PIPE-006", text, message, "name it beside the pipeline's own file");
                 return None;
             };
-            match Protobuf::from_proto(&protobuf.file, &proto, &protobuf.message) {
+            // A descriptor's name is the file's own, wherever it lies.
+            let name = file.rsplit('/').next().unwrap_or(&file);
+            match Protobuf::from_proto(name, &proto, &protobuf.message) {
                 Ok(spec) => formats.push(Format::Protobuf(spec)),
                 Err(error) => {
                     self.tell("PIPE-006", text, error.message(), error.help_text().unwrap_or_default());
@@ -324,14 +333,14 @@ impl Document {
 
 fn service(cx: &mut Context<'_>, name: &str, at: &Spanned<ServiceText>, names: &[String]) -> Service {
     let text = &at.value;
-    let kind = text.kind;
+    let kind = kind(cx, &text.kind);
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
     if name.is_empty() || !name.chars().all(plain) {
         let message = format!("`{name}` is no name of a service");
         cx.tell("PIPE-002", at, message, "use lower-case letters, digits, `-` and `_`");
     }
     let mut scope = Scope { service: name.to_owned(), exclude: text.exclude.clone(), ..Scope::default() };
-    let dsn = dsn(cx, at);
+    let dsn = dsn(cx, at, kind);
     for key in &text.keys {
         let _: Option<Template> = cx.parse(&key.pattern);
         let inner = |inner: &InnerText| Some((cx.parse::<Path>(&inner.path)?, cx.codec(&inner.codec)?));
@@ -364,11 +373,8 @@ fn service(cx: &mut Context<'_>, name: &str, at: &Spanned<ServiceText>, names: &
         scope.groups.push(Group { name: group.name.clone(), consumer });
     }
     for payload in &text.payloads {
-        let field = Spanned::new(
-            format!("{name}/{}", payload.field.value),
-            payload.field.referenced,
-            payload.field.defined,
-        );
+        let field =
+            Spanned::new(format!("{name}/{}", payload.field.value), payload.field.referenced, payload.field.defined);
         if let Some(field) = cx.parse::<FieldId>(&field)
             && let Some(codec) = cx.codec(&payload.codec)
         {
@@ -376,7 +382,9 @@ fn service(cx: &mut Context<'_>, name: &str, at: &Spanned<ServiceText>, names: &
         }
     }
     let wrong = match kind {
-        Kind::Redis | Kind::Memory => (!scope.topics.is_empty() || !scope.groups.is_empty()).then_some("topics or groups"),
+        Kind::Redis | Kind::Memory => {
+            (!scope.topics.is_empty() || !scope.groups.is_empty()).then_some("topics or groups")
+        }
         Kind::Kafka => (!scope.keys.is_empty()).then_some("keys"),
         _ => (!scope.keys.is_empty() || !scope.topics.is_empty()).then_some("keys or topics"),
     };
@@ -386,9 +394,25 @@ fn service(cx: &mut Context<'_>, name: &str, at: &Spanned<ServiceText>, names: &
     Service { name: name.to_owned(), kind, dsn, scope, span: cx.span(at) }
 }
 
-fn dsn(cx: &mut Context<'_>, at: &Spanned<ServiceText>) -> Dsn {
+/// A kind may come from the environment, as the URL does.
+fn kind(cx: &mut Context<'_>, text: &Spanned<String>) -> Kind {
+    let filled = cx.fill(text);
+    let all = [Kind::Postgres, Kind::Mysql, Kind::Sqlite, Kind::Redis, Kind::Kafka, Kind::Memory];
+    all.into_iter().find(|kind| kind.name() == filled).unwrap_or_else(|| {
+        let names: Vec<&str> = all.iter().map(|kind| kind.name()).collect();
+        cx.tell(
+            "PIPE-003",
+            text,
+            format!("there is no kind `{filled}`"),
+            &format!("the kinds are {}", names.join(", ")),
+        );
+        Kind::Memory
+    })
+}
+
+fn dsn(cx: &mut Context<'_>, at: &Spanned<ServiceText>, kind: Kind) -> Dsn {
     let text = &at.value;
-    match (&text.url, &text.bootstrap, text.kind) {
+    match (&text.url, &text.bootstrap, kind) {
         (None, Some(bootstrap), Kind::Kafka) => Dsn::new(format!("kafka://{}", cx.fill(bootstrap))),
         (Some(url), None, kind) if kind != Kind::Kafka => {
             let filled = cx.fill(url);
@@ -409,7 +433,12 @@ fn dsn(cx: &mut Context<'_>, at: &Spanned<ServiceText>) -> Dsn {
 fn flow(cx: &mut Context<'_>, line: &Spanned<String>, names: &[String]) -> Vec<(String, String)> {
     let steps: Vec<String> = line.value.split("->").map(|s| s.trim().to_owned()).collect();
     for step in steps.iter().filter(|step| !names.contains(step)) {
-        cx.tell("PIPE-008", line, format!("there is no service `{step}`"), "a flow is written `first -> second -> third`");
+        cx.tell(
+            "PIPE-008",
+            line,
+            format!("there is no service `{step}`"),
+            "a flow is written `first -> second -> third`",
+        );
     }
     steps.windows(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect()
 }
@@ -441,7 +470,12 @@ fn relationship(cx: &mut Context<'_>, text: &LinkText) -> Option<Virtual> {
                 Some(Condition { field: id.field, equals: equals.clone() })
             }
             _ => {
-                cx.tell("PIPE-005", at, "`when` takes one field of the child", "write `when: { service/entity.field: value }`");
+                cx.tell(
+                    "PIPE-005",
+                    at,
+                    "`when` takes one field of the child",
+                    "write `when: { service/entity.field: value }`",
+                );
                 return None;
             }
         },

@@ -23,7 +23,7 @@ pub(super) static SPEC: MaskSpec = MaskSpec {
                 "`at` must end in `.example`, `.test` or `.invalid`, so that no mail reaches a person".to_owned()
             );
         }
-        let room = shapes.iter().filter_map(|s| s.max_chars).min().map_or(16, |max| max as usize);
+        let room = shapes.iter().filter_map(|s| s.max_chars).min().map_or(usize::MAX, |max| max as usize);
         let local = room.saturating_sub(at.len() + 1).clamp(1, 16);
         Ok(Arc::new(Email { at, local }))
     },
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn addresses_are_reserved_and_fit() {
         let short = Shape { max_chars: Some(20), ..Shape::leaf() };
-        let mask = build("email", &[], &[short.clone()]).expect("builds");
+        let mask = build("email", &[], std::slice::from_ref(&short)).expect("builds");
         let image = apply(&*mask, "d", "ann@corp.com").expect("some");
         assert!(image.ends_with("@mail.example") && image.len() <= 20, "{image}");
         assert!(!mask.guarantees().injective && mask.fits(&short).is_ok());

@@ -46,6 +46,9 @@ pub fn find(name: &str) -> Option<&'static MaskSpec> {
     MASKS.iter().copied().find(|spec| spec.name == name)
 }
 
+/// Makes a mask out of arguments and the shapes of the fields that share it, or says what is wrong with an argument.
+pub type Build = fn(&Args, &[Shape]) -> Result<Arc<dyn Mask>, String>;
+
 /// What a mask is, next to the code that does it: the parser, `reenact masks` and the documentation read it.
 pub struct MaskSpec {
     /// The word in a policy.
@@ -57,7 +60,7 @@ pub struct MaskSpec {
     /// What it may reveal, in one sentence.
     pub leaks: &'static str,
     /// Makes it for the fields that share it; says what is wrong with an argument.
-    pub build: fn(&Args, &[Shape]) -> Result<Arc<dyn Mask>, String>,
+    pub build: Build,
 }
 
 impl fmt::Debug for MaskSpec {

@@ -59,6 +59,6 @@ mod tests {
             assert!(image.len() == 12 && image.starts_with("+1") && image[5..].starts_with("55501"), "{image}");
         }
         let short = Shape { max_chars: Some(10), ..Shape::leaf() };
-        assert!(build("phone", &[], &[short.clone()]).expect("builds").fits(&short).is_ok());
+        assert!(build("phone", &[], std::slice::from_ref(&short)).expect("builds").fits(&short).is_ok());
     }
 }

@@ -168,7 +168,7 @@ fn mask_use(reference: &syntax::MaskRef, span: Span, findings: &mut Vec<Finding>
             }
         }
     }
-    sound.then(|| MaskUse { spec, args: Args(args), span })
+    sound.then_some(MaskUse { spec, args: Args(args), span })
 }
 
 fn arguments(spec: &MaskSpec) -> String {
@@ -186,7 +186,7 @@ mod tests {
     fn findings(text: &str) -> String {
         let error = Policy::parse("p.yaml", text).expect_err("has findings");
         assert_eq!(error.class(), Class::Input);
-        error.findings().iter().map(|f| format!("{} {}\n", f.code, f.site)).collect()
+        error.findings().iter().fold(String::new(), |all, f| all + &format!("{} {}\n", f.code, f.site))
     }
 
     #[test]

@@ -140,44 +140,12 @@ impl Document {
                 );
             }
             let mut own = Vec::new();
-            let mask = rule.mask.as_ref().map(|m| mask_use(&m.value, at(m.referenced), &mut own));
+            let mask = rule.mask.as_ref().and_then(|m| mask_use(&m.value, at(m.referenced), &mut own));
             for mut finding in own {
                 finding.site.rule = Some(names[n].clone());
                 findings.push(finding);
             }
-            let does = match (&rule.domain, mask, rule.keep) {
-                (Some(domain), None, None) => {
-                    if !domains.contains_key(&domain.value) && !broken.contains(&domain.value) {
-                        let message = format!("there is no domain `{}`", domain.value);
-                        findings.push(
-                            Finding::error("POL-007", site(&at(domain.referenced)), message)
-                                .help("declare it under `domains:`"),
-                        );
-                    }
-                    Some(Does::Domain(domain.value.clone()))
-                }
-                (None, Some(mask), None) => mask.map(Does::Mask),
-                (None, None, Some(keep)) => {
-                    if let Some(expires) = &keep.expires
-                        && reenact_model::canonical::parse_date(&expires.value).is_none()
-                    {
-                        findings.push(
-                            Finding::error("POL-016", site(&at(expires.referenced)), "`expires` is no date")
-                                .help("write it as 2027-06-30"),
-                        );
-                    }
-                    Some(Does::Keep(Keep {
-                        reason: keep.reason,
-                        owner: keep.owner,
-                        expires: keep.expires.map(|e| e.value),
-                    }))
-                }
-                _ => {
-                    let message = "a rule has a `domain`, a `mask` or a `keep`: one of them";
-                    findings.push(Finding::error("POL-008", site(&span), message));
-                    None
-                }
-            };
+            let does = does(&rule, mask, &span, file, &domains, &broken, findings);
             let mut on = Vec::new();
             for selector in &rule.on {
                 let span = at(selector.referenced);
@@ -202,7 +170,7 @@ impl Document {
                 }
             }
             if let Some(does) = does {
-                let overrides = rule.overrides.into_iter().map(|o| o.value).collect();
+                let overrides = rule.overrides.iter().map(|o| o.value.clone()).collect();
                 rules.push(Arc::new(Rule { name: names[n].clone(), span, on, does, overrides }));
             }
         }
@@ -212,6 +180,49 @@ impl Document {
             domains,
             rules,
             digest: Policy::digest_of(text),
+        }
+    }
+}
+
+/// What a rule decides, if it says so in one way.
+fn does(
+    rule: &RuleText,
+    mask: Option<super::MaskUse>,
+    span: &Span,
+    file: &str,
+    domains: &BTreeMap<String, Domain>,
+    broken: &[String],
+    findings: &mut Vec<Finding>,
+) -> Option<Does> {
+    let site = |span: &Span| Site::default().with_rule(&rule.name.value).with_span(Some(span.clone()));
+    match (&rule.domain, &rule.mask, &rule.keep) {
+        (Some(domain), None, None) => {
+            if !domains.contains_key(&domain.value) && !broken.contains(&domain.value) {
+                let message = format!("there is no domain `{}`", domain.value);
+                let site = site(&yaml::span(file, &domain.referenced));
+                findings.push(Finding::error("POL-007", site, message).help("declare it under `domains:`"));
+            }
+            Some(Does::Domain(domain.value.clone()))
+        }
+        // A mask that could not be looked up is a finding already.
+        (None, Some(_), None) => mask.map(Does::Mask),
+        (None, None, Some(keep)) => {
+            if let Some(expires) = &keep.expires
+                && reenact_model::canonical::parse_date(&expires.value).is_none()
+            {
+                let site = site(&yaml::span(file, &expires.referenced));
+                findings.push(Finding::error("POL-016", site, "`expires` is no date").help("write it as 2027-06-30"));
+            }
+            Some(Does::Keep(Keep {
+                reason: keep.reason.clone(),
+                owner: keep.owner.clone(),
+                expires: keep.expires.as_ref().map(|e| e.value.clone()),
+            }))
+        }
+        _ => {
+            let message = "a rule has a `domain`, a `mask` or a `keep`: one of them";
+            findings.push(Finding::error("POL-008", site(span), message));
+            None
         }
     }
 }

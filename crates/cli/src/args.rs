@@ -1,0 +1,238 @@
+//! The arguments of every command.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Re-enact a production incident on your own machine, without production's personal data.
+#[derive(Parser, Debug)]
+#[command(name = "reenact", version, max_term_width = 110)]
+pub(crate) struct Cli {
+    /// How results are written to stdout: `text` or `json`; for `plan` also the file that takes the plan
+    #[arg(short, long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub(crate) output: Output,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How results are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// For people
+    Text,
+    /// One JSON document with `format` and `format_version`
+    Json,
+    /// `plan -o FILE`: the plan into a file
+    File(PathBuf),
+}
+
+impl std::str::FromStr for Output {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "text" => Self::Text,
+            "json" => Self::Json,
+            file => Self::File(file.into()),
+        })
+    }
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Play a small shop's incident from capture to a failing test, with nothing to set up
+    Demo(Demo),
+    /// Show what a capture would read and how every field would be masked; reads no record
+    Plan(Plan),
+    /// Capture an incident into a sealed bundle
+    Capture(Capture),
+    /// Show what a bundle holds and what was done to every field
+    Inspect(Open),
+    /// Check every byte of a bundle
+    Verify(Open),
+    /// Show why a record is in a bundle: the chain from a root to it
+    Why(Why),
+    /// Make an environment, load a bundle into it, verify it, and leave it up
+    Up(Up),
+    /// Load a bundle into servers that you name, and verify it
+    Replay(Replay),
+    /// Run a command against a bundle in a throw-away environment
+    Run(Run),
+    /// List the environments that are up
+    Ps,
+    /// Take an environment down
+    Down(Down),
+    /// Remove what killed processes left behind: environments, and unfinished bundles in a folder
+    Gc(Gc),
+    /// Mark a store as one that may be overwritten by a replay
+    Mark(Mark),
+    /// Make and show keys
+    Keys(Keys),
+    /// List the masks
+    Masks,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Demo {
+    /// Use real `PostgreSQL`, `MariaDB`, Redis and Apache Kafka instead of the embedded stores
+    #[arg(long)]
+    pub(crate) servers: bool,
+    /// Keep the demo's folder, and say where it is
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Run the demo's own reproduction (the demo calls itself so)
+    #[arg(long, hide = true)]
+    pub(crate) reproduce: bool,
+}
+
+/// Where keys come from.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct KeyringArgs {
+    /// Folder of keys, made by `reenact keys init`
+    #[arg(long, env = "REENACT_KEYRING", value_name = "DIR")]
+    pub(crate) keyring: Option<PathBuf>,
+    /// Trust bundles signed under this public key too (`reenact-pub:…`); may be repeated
+    #[arg(long, value_name = "KEY")]
+    pub(crate) trust: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Plan {
+    /// The pipeline's file
+    pub(crate) pipeline: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Capture {
+    /// The pipeline's file
+    pub(crate) pipeline: PathBuf,
+    /// The bundle to write; it must not exist
+    #[arg(long, value_name = "PATH")]
+    pub(crate) to: PathBuf,
+    /// A seed's value, taken from an environment variable: `NAME=VARIABLE`
+    #[arg(long, value_name = "NAME=VARIABLE")]
+    pub(crate) seed_env: Vec<String>,
+    /// A seed's values, taken from a file, one on each line: `NAME=PATH`
+    #[arg(long, value_name = "NAME=PATH")]
+    pub(crate) seed_file: Vec<String>,
+    /// A seed's value itself: `NAME=VALUE`; may be repeated. Others on this machine may see it in the list of processes
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) seed: Vec<String>,
+    /// A plan that was reviewed; refused if anything moved since
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
+    /// Days after which the bundle can't be opened any more
+    #[arg(long, default_value_t = 30)]
+    pub(crate) expires_days: u32,
+    #[command(flatten)]
+    pub(crate) keys: KeyringArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Open {
+    /// The bundle
+    pub(crate) bundle: PathBuf,
+    /// Show one record only: `seed.NAME` or `service/entity.field=value`
+    #[arg(long, value_name = "RECORD")]
+    pub(crate) record: Option<String>,
+    #[command(flatten)]
+    pub(crate) keys: KeyringArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Why {
+    /// The bundle
+    pub(crate) bundle: PathBuf,
+    /// The record: `seed.NAME` or `service/entity.field=value`, as the bundle has it
+    pub(crate) record: String,
+    #[command(flatten)]
+    pub(crate) keys: KeyringArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Up {
+    /// The bundle
+    pub(crate) bundle: PathBuf,
+    /// Load a bundle whose cut is `skewed`
+    #[arg(long)]
+    pub(crate) accept_skewed: bool,
+    #[command(flatten)]
+    pub(crate) keys: KeyringArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Replay {
+    /// The bundle
+    pub(crate) bundle: PathBuf,
+    /// A target's URL, taken from an environment variable: `SERVICE=VARIABLE`
+    #[arg(long, value_name = "SERVICE=VARIABLE", required = true)]
+    pub(crate) target_env: Vec<String>,
+    /// Load a bundle whose cut is `skewed`
+    #[arg(long)]
+    pub(crate) accept_skewed: bool,
+    #[command(flatten)]
+    pub(crate) keys: KeyringArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Run {
+    /// The bundle
+    pub(crate) bundle: PathBuf,
+    /// Keep the environment if the command fails, and print its URLs
+    #[arg(long)]
+    pub(crate) keep_on_failure: bool,
+    /// Load a bundle whose cut is `skewed`
+    #[arg(long)]
+    pub(crate) accept_skewed: bool,
+    #[command(flatten)]
+    pub(crate) keys: KeyringArgs,
+    /// The command and its arguments, after `--`
+    #[arg(last = true, required = true)]
+    pub(crate) command: Vec<std::ffi::OsString>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Down {
+    /// The environment's id, as `up` and `ps` print it
+    #[arg(required_unless_present = "all")]
+    pub(crate) id: Option<String>,
+    /// Take all environments down
+    #[arg(long, conflicts_with = "id")]
+    pub(crate) all: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Gc {
+    /// The folder to look for unfinished bundles in
+    #[arg(default_value = ".")]
+    pub(crate) folder: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Mark {
+    /// The environment variable that holds the store's URL
+    #[arg(long, value_name = "VARIABLE")]
+    pub(crate) url_env: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Keys {
+    #[command(subcommand)]
+    pub(crate) command: KeysCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum KeysCommand {
+    /// Make a folder of fresh keys
+    Init {
+        /// The folder; default: the user's own configuration folder
+        #[arg(env = "REENACT_KEYRING")]
+        dir: Option<PathBuf>,
+    },
+    /// Show the public halves
+    Show {
+        /// The folder; default: the user's own configuration folder
+        #[arg(env = "REENACT_KEYRING")]
+        dir: Option<PathBuf>,
+    },
+}

@@ -1,0 +1,9 @@
+//! One module for each group of commands.
+
+pub(crate) mod bundle;
+pub(crate) mod capture;
+pub(crate) mod demo;
+pub(crate) mod environment;
+pub(crate) mod keys;
+pub(crate) mod masks;
+pub(crate) mod replay;

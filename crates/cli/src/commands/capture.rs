@@ -1,0 +1,222 @@
+//! `plan` and `capture`.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use reenact_bundle::{BundleWriter, Directory};
+use reenact_engine::capture::{self, Agent, Captured, Captures, LocalAgent, Planned};
+use reenact_engine::pipeline::{Pipeline, Seeds};
+use reenact_mask::{Action, RootKey};
+use reenact_model::{Class, Error, Result};
+
+use crate::args::{Capture, Output, Plan};
+use crate::{keyring, render};
+
+/// Reads a pipeline, and the text of the policy beside it.
+pub(crate) fn load(path: &Path) -> Result<(Pipeline, String)> {
+    let pipeline = Pipeline::load(path, &|name| std::env::var(name).ok())?;
+    let policy = path.parent().unwrap_or(Path::new("")).join(&pipeline.policy);
+    let text = fs::read_to_string(&policy).map_err(|e| {
+        Error::new(Class::Input, format!("the policy `{}` can't be read: {}", policy.display(), e.kind()))
+            .help("name it under `policy:` in the pipeline, as seen from the pipeline's folder")
+    })?;
+    Ok((pipeline, text))
+}
+
+/// An agent beside each service, all in this process.
+pub(crate) fn agents(pipeline: &Pipeline, root: &RootKey, writer: Option<&Arc<BundleWriter>>) -> Captures {
+    let agent = |service: &reenact_engine::pipeline::Service| {
+        let agent: Box<dyn Agent> = Box::new(LocalAgent::new(service.clone(), root.clone(), writer.cloned()));
+        (service.name.clone(), agent)
+    };
+    pipeline.services.iter().map(agent).collect()
+}
+
+/// `plan`.
+pub(crate) async fn plan(args: &Plan, output: &Output) -> Result<u8> {
+    let (pipeline, policy) = load(&args.pipeline)?;
+    // A plan masks nothing, so any key serves.
+    let agents = agents(&pipeline, &RootKey::generate()?, None);
+    let planned = capture::plan(&pipeline, &policy, agents, &render::Progress).await?;
+    match output {
+        Output::Json => render::json(&planned),
+        Output::Text => show_plan(&planned),
+        Output::File(file) => {
+            let text = serde_json::to_string_pretty(&planned).unwrap_or_default();
+            fs::write(file, text).map_err(|e| {
+                Error::new(Class::Write, format!("`{}` can't be written: {}", file.display(), e.kind()))
+            })?;
+            show_plan(&planned);
+            render::line(&format!(
+                "\nnext: have {} reviewed, then `reenact capture {} --plan {} --to BUNDLE`",
+                file.display(),
+                args.pipeline.display(),
+                file.display()
+            ));
+        }
+    }
+    Ok(0)
+}
+
+fn show_plan(planned: &Planned) {
+    for (n, root) in planned.roots.iter().enumerate() {
+        let entities: Vec<String> = root.entities.iter().map(ToString::to_string).collect();
+        let filter: Vec<String> = root
+            .filter
+            .iter()
+            .map(|(field, seed, _)| {
+                format!("{field} = {}", seed.as_ref().map_or("(literal)".into(), |s| format!("seed.{s}")))
+            })
+            .collect();
+        let condition = if filter.is_empty() { "whole".to_owned() } else { format!("where {}", filter.join(" and ")) };
+        render::out(&format!("root {}: {} {condition}", n + 1, entities.join(", ")));
+    }
+    render::out("\nentities, with the servers' own estimates of all their records");
+    let rows: Vec<Vec<String>> = planned
+        .entities
+        .iter()
+        .map(|(id, estimate)| vec![id.to_string(), estimate.map_or("?".to_owned(), |n| n.to_string())])
+        .collect();
+    render::out(&render::table(&["entity", "records"], &rows));
+    let scans: Vec<_> = planned.estimates.iter().filter(|e| e.estimate.full_scan).collect();
+    for scan in scans {
+        render::out(&format!("warning: {} would be read whole for each step ({})", scan.entity, scan.estimate.how));
+    }
+    render::out("\nedges");
+    for edge in &planned.edges {
+        render::out(&format!("  {edge}"));
+    }
+    render::out("\ndecisions");
+    render::out(&decisions(&planned.decisions));
+    let pins: Vec<String> = planned.pins.iter().map(|turn| turn.join(" + ")).collect();
+    render::out(&format!("\npinned in this order, effects before causes: {}", pins.join(", ")));
+    for warning in &planned.warnings {
+        render::finding(warning);
+    }
+}
+
+/// Decisions as a table.
+pub(crate) fn decisions(decisions: &[reenact_mask::Decision]) -> String {
+    let rows: Vec<Vec<String>> = decisions
+        .iter()
+        .map(|d| {
+            let what = match &d.action {
+                Action::Mask { mask, domain } if domain.starts_with("rule:") => mask.clone(),
+                Action::Mask { mask, domain } => format!("{mask} (domain {domain})"),
+                Action::Keep(keep) => format!("kept: {}", keep.reason),
+                Action::Redact => "redacted: undecided".to_owned(),
+                Action::Coordinate => "coordinate".to_owned(),
+                Action::Payload => "taken apart".to_owned(),
+            };
+            vec![d.field.to_string(), what, d.rule.clone().unwrap_or_default()]
+        })
+        .collect();
+    render::table(&["field", "decision", "rule"], &rows)
+}
+
+/// `capture`.
+pub(crate) async fn capture(args: Capture, json: bool) -> Result<u8> {
+    let (pipeline, policy) = load(&args.pipeline)?;
+    let seeds = seeds(&args)?;
+    let planned = args.plan.as_deref().map(read_plan).transpose()?;
+    let keys = keyring::capturing(&args.keys)?;
+    let place = Arc::new(Directory::create(&args.to)?);
+    let writer = Arc::new(BundleWriter::create(place, &keys.recipients)?);
+    let agents = agents(&pipeline, &keys.root, Some(&writer));
+    let expires = expiry(args.expires_days);
+    let signing = Arc::new(keys.signing);
+    let done = capture::capture(
+        &pipeline,
+        &policy,
+        agents,
+        &seeds,
+        &writer,
+        &signing,
+        expires,
+        planned.as_deref(),
+        &render::Progress,
+    )
+    .await?;
+    show_captured(&done, &args.to, json);
+    Ok(0)
+}
+
+/// When a bundle of today expires.
+pub(crate) fn expiry(days: u32) -> Option<i64> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?.as_millis();
+    i64::try_from(now).ok().map(|now| now + i64::from(days) * 86_400_000)
+}
+
+fn show_captured(done: &Captured, to: &Path, json: bool) {
+    let total: u64 = done.rows.values().sum();
+    let queries: u64 = done.record.queries.values().sum();
+    if json {
+        render::json(&serde_json::json!({
+            "format": "reenact/capture", "format_version": "1.0", "bundle": done.bundle.to_string(),
+            "path": to.display().to_string(), "grade": done.record.grade, "records": total, "queries": queries,
+            "entities": done.rows.iter().map(|(e, n)| (e.to_string(), n)).collect::<std::collections::BTreeMap<_, _>>(),
+            "seeds": done.record.seeds, "dangling": done.record.dangling.iter().map(|d| d.keys.len()).sum::<usize>(),
+        }));
+        return;
+    }
+    render::out(&format!("captured {total} records of {} entities with {queries} queries", done.rows.len()));
+    render::out(&format!("cut: {} (skew {} ms)", grade(done), done.record.skew_ms));
+    for (seed, pseudonym) in &done.record.seeds {
+        render::out(&format!("seed.{seed} -> {}", pseudonym.join(", ")));
+    }
+    for dangling in &done.record.dangling {
+        render::out(&format!(
+            "{} references of edge {} lead nowhere in production",
+            dangling.keys.len(),
+            dangling.edge + 1
+        ));
+    }
+    render::out(&format!("bundle {} in {}", done.bundle, to.display()));
+    render::line(&format!(
+        "\nnext: `reenact run {} -- YOUR TEST`, or `reenact inspect {}`",
+        to.display(),
+        to.display()
+    ));
+}
+
+fn grade(done: &Captured) -> String {
+    serde_json::to_value(done.record.grade).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn read_plan(path: &Path) -> Result<String> {
+    let text = fs::read_to_string(path)
+        .map_err(|e| Error::new(Class::Input, format!("`{}` can't be read: {}", path.display(), e.kind())))?;
+    let planned: Planned = serde_json::from_str(&text)
+        .map_err(|_| Error::new(Class::Input, format!("`{}` is no plan of this version", path.display())))?;
+    Ok(planned.digest)
+}
+
+fn seeds(args: &Capture) -> Result<Seeds> {
+    let mut seeds = Seeds::default();
+    let pair = |text: &str, flag: &str| {
+        text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or_else(|| {
+            Error::new(Class::Input, format!("`{flag}` needs a name and a value"))
+                .help(format!("write `{flag} order=…`"))
+        })
+    };
+    for text in &args.seed {
+        let (name, value) = pair(text, "--seed")?;
+        seeds = seeds.with(name, value);
+    }
+    for text in &args.seed_env {
+        let (name, variable) = pair(text, "--seed-env")?;
+        let value = std::env::var(&variable)
+            .map_err(|_| Error::new(Class::Input, format!("the variable `{variable}` is not set")))?;
+        seeds = seeds.with(name, value);
+    }
+    for text in &args.seed_file {
+        let (name, path) = pair(text, "--seed-file")?;
+        let value = fs::read_to_string(&path)
+            .map_err(|e| Error::new(Class::Input, format!("`{path}` can't be read: {}", e.kind())))?;
+        for value in value.lines() {
+            seeds = seeds.with(&name, value);
+        }
+    }
+    Ok(seeds)
+}

@@ -1,0 +1,130 @@
+//! The keyring: a folder of four files, or environment variables in their place.
+//!
+//! Hidden here: where secrets come from. Each has the forms `X`, `X_FILE` and `X_COMMAND` in the environment, and a file in
+//! the keyring's folder; none is ever taken from an argument.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use reenact_bundle::{Identity, Keyring, PublicKey, Recipient, SigningKey};
+use reenact_mask::RootKey;
+use reenact_model::{Class, Error, Result};
+
+use crate::args::KeyringArgs;
+
+/// The keyring's folder: as given, or the user's own.
+pub(crate) fn folder(given: Option<&Path>) -> Result<PathBuf> {
+    if let Some(dir) = given {
+        return Ok(dir.to_owned());
+    }
+    let base = std::env::var_os("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config")));
+    base.map(|base| base.join("reenact/keys")).ok_or_else(|| {
+        Error::new(Class::Input, "there is no home folder to keep keys in").help("name one with `--keyring DIR`")
+    })
+}
+
+/// Makes a folder of fresh keys.
+pub(crate) fn init(dir: &Path) -> Result<PublicKey> {
+    if dir.join("root.key").exists() {
+        return Err(Error::new(Class::Input, format!("`{}` holds keys already", dir.display()))
+            .help("use them, or name another folder"));
+    }
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| write_error(dir, &e))?;
+    let signing = SigningKey::generate();
+    let identity = Identity::generate();
+    secret(&dir.join("root.key"), &RootKey::generate()?.to_hex())?;
+    secret(&dir.join("signing.key"), &signing.to_seed_hex())?;
+    secret(&dir.join("identity.age"), &identity.reveal())?;
+    secret(&dir.join("recipients"), &format!("{}\n", identity.recipient()))?;
+    secret(&dir.join("trusted"), &format!("{}\n", signing.public()))?;
+    Ok(signing.public())
+}
+
+fn secret(path: &Path, text: &str) -> Result<()> {
+    let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    file.and_then(|mut file| writeln!(file, "{}", text.trim_end())).map_err(|e| write_error(path, &e))
+}
+
+fn write_error(path: &Path, error: &std::io::Error) -> Error {
+    Error::new(Class::Write, format!("`{}` can't be written: {}", path.display(), error.kind()))
+}
+
+/// Reads a secret from `NAME`, `NAME_FILE` or `NAME_COMMAND`, or from a file of the keyring.
+fn read(name: &str, dir: &Path, file: &str) -> Result<Option<String>> {
+    if let Ok(value) = std::env::var(name) {
+        return Ok(Some(value));
+    }
+    let unreadable = |what: String| Error::new(Class::Input, what);
+    if let Ok(path) = std::env::var(format!("{name}_FILE")) {
+        return fs::read_to_string(&path)
+            .map(Some)
+            .map_err(|e| unreadable(format!("`{path}` can't be read: {}", e.kind())));
+    }
+    if let Ok(command) = std::env::var(format!("{name}_COMMAND")) {
+        let output =
+            std::process::Command::new("sh").arg("-c").arg(&command).stderr(std::process::Stdio::inherit()).output();
+        let output = output.map_err(|e| unreadable(format!("`{name}_COMMAND` can't be run: {}", e.kind())))?;
+        if !output.status.success() {
+            return Err(unreadable(format!("`{name}_COMMAND` failed")));
+        }
+        return String::from_utf8(output.stdout)
+            .map(Some)
+            .map_err(|_| unreadable(format!("`{name}_COMMAND` gave no text")));
+    }
+    match fs::read_to_string(dir.join(file)) {
+        Ok(text) => Ok(Some(text)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(unreadable(format!("`{}` can't be read: {}", dir.join(file).display(), e.kind()))),
+    }
+}
+
+fn missing(what: &str, name: &str) -> Error {
+    Error::new(Class::Input, format!("there is no {what}"))
+        .help(format!("make keys with `reenact keys init`, or set `{name}`, `{name}_FILE` or `{name}_COMMAND`"))
+}
+
+/// What a capture needs.
+pub(crate) struct Capturing {
+    pub(crate) root: RootKey,
+    pub(crate) signing: SigningKey,
+    pub(crate) recipients: Vec<Recipient>,
+}
+
+/// The keys of a capture.
+pub(crate) fn capturing(args: &KeyringArgs) -> Result<Capturing> {
+    let dir = folder(args.keyring.as_deref())?;
+    let root = read("REENACT_ROOT_KEY", &dir, "root.key")?.ok_or_else(|| missing("root key", "REENACT_ROOT_KEY"))?;
+    let signing = read("REENACT_SIGNING_KEY", &dir, "signing.key")?
+        .ok_or_else(|| missing("signing key", "REENACT_SIGNING_KEY"))?;
+    let recipients = read("REENACT_RECIPIENTS", &dir, "recipients")?
+        .ok_or_else(|| missing("recipient of the bundle", "REENACT_RECIPIENTS"))?;
+    Ok(Capturing {
+        root: RootKey::from_hex(&root)?,
+        signing: SigningKey::from_seed_hex(signing.trim())?,
+        recipients: lines(&recipients).map(str::parse).collect::<Result<_>>()?,
+    })
+}
+
+/// The keys of a reader: whom to trust, and what to open with.
+pub(crate) fn reading(args: &KeyringArgs) -> Result<Keyring> {
+    let dir = folder(args.keyring.as_deref())?;
+    let trusted = read("REENACT_TRUSTED", &dir, "trusted")?.unwrap_or_default();
+    let identities = read("REENACT_IDENTITY", &dir, "identity.age")?.unwrap_or_default();
+    let mut keyring = Keyring {
+        trusted: lines(&trusted).map(str::parse).collect::<Result<_>>()?,
+        identities: lines(&identities).map(str::parse).collect::<Result<_>>()?,
+        ..Keyring::default()
+    };
+    for key in &args.trust {
+        keyring.trusted.push(key.parse()?);
+    }
+    Ok(keyring)
+}
+
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+}

@@ -1,0 +1,148 @@
+//! How things look on a terminal.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line is the one place that prints")]
+
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+
+use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report};
+use reenact_engine::{Event, Observer};
+use reenact_model::error::Severity;
+use reenact_model::{Error, Finding, Span};
+
+/// Writes a line of a result to stdout.
+pub(crate) fn out(text: &str) {
+    println!("{text}");
+}
+
+/// Writes a line that is no result to stderr.
+pub(crate) fn line(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Writes a JSON document to stdout.
+pub(crate) fn json(value: &impl serde::Serialize) {
+    println!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
+}
+
+/// Whether lines may be coloured.
+fn colour() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+/// Tells an error, each finding at its place in the file.
+pub(crate) fn error(error: &Error, json: bool) {
+    if json {
+        let finding =
+            |f: &Finding| serde_json::json!({ "code": f.code, "site": f.site, "message": f.message, "help": f.help });
+        let findings: Vec<_> = error.findings().iter().map(finding).collect();
+        let document = serde_json::json!({
+            "format": "reenact/error", "format_version": "1.0", "exit_code": error.class().exit_code(),
+            "site": error.site(), "message": error.message(), "help": error.help_text(), "findings": findings,
+        });
+        eprintln!("{document}");
+        return;
+    }
+    let site = error.site().to_string();
+    let head = if site.is_empty() { error.message().to_owned() } else { format!("{site}: {}", error.message()) };
+    if error.findings().is_empty() {
+        diagnostic(None, &head, error.help_text(), error.site().span.as_ref(), Severity::Error);
+        return;
+    }
+    eprintln!("error: {head}");
+    for finding in error.findings() {
+        self::finding(finding);
+    }
+}
+
+/// Tells a finding at its place.
+pub(crate) fn finding(finding: &Finding) {
+    let mut site = finding.site.clone();
+    let span = site.span.take();
+    let site = site.to_string();
+    let head = if site.is_empty() { finding.message.clone() } else { format!("{site}: {}", finding.message) };
+    diagnostic(Some(&finding.code), &head, finding.help.as_deref(), span.as_ref(), finding.severity);
+}
+
+fn diagnostic(code: Option<&str>, message: &str, help: Option<&str>, span: Option<&Span>, severity: Severity) {
+    let mut diagnostic = MietteDiagnostic::new(message);
+    diagnostic = diagnostic.with_severity(match severity {
+        Severity::Error => miette::Severity::Error,
+        Severity::Warning => miette::Severity::Warning,
+        Severity::Note => miette::Severity::Advice,
+    });
+    if let Some(code) = code {
+        diagnostic = diagnostic.with_code(code);
+    }
+    if let Some(help) = help {
+        diagnostic = diagnostic.with_help(help);
+    }
+    let source = span.and_then(|span| std::fs::read_to_string(&span.file).ok().map(|text| (span, text)));
+    let report = match source {
+        Some((span, text)) => {
+            let (start, length) = offsets(&text, span);
+            let label = LabeledSpan::new(None, start, length);
+            Report::new(diagnostic.with_label(label)).with_source_code(NamedSource::new(&span.file, text))
+        }
+        None => Report::new(diagnostic),
+    };
+    let theme = if colour() { miette::GraphicalTheme::unicode() } else { miette::GraphicalTheme::unicode_nocolor() };
+    let mut out = String::new();
+    let handler = miette::GraphicalReportHandler::new_themed(theme).with_width(110).with_context_lines(0);
+    if handler.render_report(&mut out, report.as_ref()).is_err() {
+        let _ = write!(out, "error: {message}");
+    }
+    eprintln!("{}", out.trim_end());
+}
+
+/// A span's place in the text, in bytes.
+fn offsets(text: &str, span: &Span) -> (usize, usize) {
+    let line: usize = text.split_inclusive('\n').take(span.line.saturating_sub(1) as usize).map(str::len).sum();
+    let rest = &text[line.min(text.len())..];
+    let at = rest.char_indices().nth(span.column.saturating_sub(1) as usize).map_or(0, |(n, _)| n);
+    let start = line + at;
+    let tail = &text[start.min(text.len())..];
+    let first = tail.lines().next().unwrap_or_default();
+    let length: usize = first.chars().take(span.length as usize).map(char::len_utf8).sum();
+    (start, length.max(1))
+}
+
+/// Columns of text, each as wide as its widest cell.
+pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = head.iter().map(|h| h.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut out = String::new();
+    let mut put = |cells: Vec<&str>| {
+        let mut text = String::new();
+        for (cell, width) in cells.iter().zip(&widths) {
+            let _ = write!(text, "  {cell:<width$}");
+        }
+        let _ = writeln!(out, "{}", text.trim_end());
+    };
+    put(head.to_vec());
+    for row in rows {
+        put(row.iter().map(String::as_str).collect());
+    }
+    out.trim_end().to_owned()
+}
+
+/// Tells progress on stderr.
+pub(crate) struct Progress;
+
+impl Observer for Progress {
+    fn event(&self, event: &Event) {
+        match event {
+            Event::Described { service, entities } => line(&format!("described {service}: {entities} entities")),
+            Event::Scouted { depth, rows } => line(&format!("scouted {depth} edges from the roots: {rows} records")),
+            Event::Pinned { service, part } => line(&format!("pinned {service}, {part}")),
+            Event::Collected { entity, rows } => line(&format!("sealed {entity}: {rows} records")),
+            Event::Loaded { entity, rows } => line(&format!("loaded {entity}: {rows} records")),
+            Event::Verified { entity, equal: true } => line(&format!("verified {entity}")),
+            Event::Verified { entity, equal: false } => line(&format!("differs: {entity}")),
+        }
+    }
+}

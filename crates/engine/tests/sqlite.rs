@@ -1,0 +1,243 @@
+//! A whole capture and replay over SQLite services: in one process, and with every agent behind a byte pipe.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use reenact_bundle::{Bundle, BundleWriter, Identity, Keyring, Memory, SigningKey};
+use reenact_engine::capture::{self, Agent, Captured, Captures, LocalAgent, PipeAgent, serve};
+use reenact_engine::pipeline::{Pipeline, Seeds};
+use reenact_engine::why::{self, Asked};
+use reenact_engine::{CaptureRecord, Silent, replay};
+use reenact_environment::Endpoint;
+use reenact_mask::RootKey;
+use reenact_model::{Class, Dsn, Kind};
+use sqlx::{Connection as _, Executor as _};
+
+const CUSTOMERS: &str = "
+    create table customers (id integer primary key, name text not null, email text not null unique, manager_id integer references customers (id));
+    insert into customers values (1, 'Ann Canary', 'ann@canary.test', null), (2, 'Bob', 'bob@canary.test', 1), (3, 'Eve', 'eve@canary.test', 3);";
+const ORDERS: &str = "
+    create table orders (id integer primary key, customer_id integer not null, note text);
+    create table items (order_id integer not null references orders (id), line integer not null, product_id integer not null, primary key (order_id, line));
+    insert into orders values (7, 2, 'call Bob Canary'), (8, 3, null), (9, 99, 'nobody');
+    insert into items values (7, 1, 100), (7, 2, 100), (8, 1, 101), (9, 1, 100);";
+const PIPELINE: &str = r#"
+version: 1
+services:
+  customers: { kind: sqlite, url: "${C}" }
+  orders: { kind: sqlite, url: "${O}" }
+flow: [ "customers -> orders" ]
+relationships: [ orders/orders.customer_id -> customers/customers.id ]
+roots: [ { from: orders/orders, where: { id: "${seed.order}" }, children: true } ]
+policy: policy.yaml
+"#;
+const POLICY: &str = r#"
+version: 1
+domains:
+  customer: { canonical: integer, mask: { integer: { max: 99999999 } } }
+  order: { canonical: integer, mask: { integer: { max: 99999999 } } }
+rules:
+  - { name: customers, on: [ customers/customers.id, "**.customer_id", "**.manager_id" ], domain: customer }
+  - { name: orders, on: [ orders/orders.id, "**.order_id" ], domain: order }
+  - { name: mail, on: [ "**.email" ], mask: email }
+  - { name: names, on: [ "**.name" ], mask: name }
+  - { name: notes, on: [ "**.note" ], mask: redact }
+  - { name: goods, on: [ orders/items.line, orders/items.product_id ], keep: { reason: test } }
+"#;
+
+struct Shop {
+    folder: tempfile::TempDir,
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let shop = Self { folder };
+        fill(&shop.path("customers.db"), CUSTOMERS).await;
+        fill(&shop.path("orders.db"), ORDERS).await;
+        shop
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn url(&self, name: &str) -> String {
+        format!("sqlite://{}", self.path(name).display())
+    }
+
+    fn pipeline(&self, text: &str) -> Pipeline {
+        let env = |name: &str| match name {
+            "C" => Some(self.url("customers.db")),
+            "O" => Some(self.url("orders.db")),
+            _ => None,
+        };
+        Pipeline::parse("pipeline.yaml", text, &env, &|_| None).expect("a pipeline")
+    }
+}
+
+async fn fill(path: &Path, sql: &'static str) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true).foreign_keys(false);
+    let mut connection = sqlx::SqliteConnection::connect_with(&options).await.expect("opens");
+    connection.execute(sqlx::raw_sql(sql)).await.expect("fills");
+    connection.close().await.expect("closes");
+}
+
+struct Keys {
+    identity: Identity,
+    signing: Arc<SigningKey>,
+    root: RootKey,
+}
+
+impl Keys {
+    fn new() -> Self {
+        Self {
+            identity: Identity::generate(),
+            signing: Arc::new(SigningKey::generate()),
+            root: RootKey::generate().expect("a key"),
+        }
+    }
+
+    fn keyring(&self) -> Keyring {
+        let identity = self.identity.reveal().parse().expect("an identity");
+        Keyring { trusted: vec![self.signing.public()], identities: vec![identity], ..Keyring::default() }
+    }
+}
+
+fn agents(pipeline: &Pipeline, keys: &Keys, writer: &Arc<BundleWriter>, piped: bool) -> Captures {
+    let agent = |service: &reenact_engine::pipeline::Service| {
+        let local = LocalAgent::new(service.clone(), keys.root.clone(), Some(writer.clone()));
+        let agent: Box<dyn Agent> = if piped {
+            let (here, there) = tokio::io::duplex(4096);
+            tokio::spawn(serve(Box::new(local), there));
+            Box::new(PipeAgent::new(here))
+        } else {
+            Box::new(local)
+        };
+        (service.name.clone(), agent)
+    };
+    pipeline.services.iter().map(agent).collect()
+}
+
+async fn captured(
+    pipeline: &Pipeline,
+    policy: &str,
+    keys: &Keys,
+    place: &Arc<Memory>,
+    order: &str,
+    piped: bool,
+) -> reenact_model::Result<Captured> {
+    let writer = Arc::new(BundleWriter::create(place.clone(), &[keys.identity.recipient()]).expect("a writer"));
+    let agents = agents(pipeline, keys, &writer, piped);
+    let seeds = order.split(',').fold(Seeds::default(), |seeds, order| seeds.with("order", order));
+    capture::capture(pipeline, policy, agents, &seeds, &writer, &keys.signing, None, None, &Silent).await
+}
+
+async fn replayed(shop: &Shop, keys: &Keys, place: &Arc<Memory>) -> (Arc<Bundle>, replay::ReplayReport) {
+    let bundle = Arc::new(Bundle::open(place.clone(), &keys.keyring()).expect("opens"));
+    let endpoints: BTreeMap<String, Endpoint> = ["customers", "orders"]
+        .map(|name| {
+            (name.to_owned(), Endpoint { kind: Kind::Sqlite, dsn: Dsn::new(shop.url(&format!("{name}-target.db"))) })
+        })
+        .into();
+    for endpoint in endpoints.values() {
+        reenact_stores::store(Kind::Sqlite).expect("sqlite").mark(&endpoint.dsn).await.expect("marks");
+    }
+    let report = replay::replay(&bundle, &endpoints, false, &Silent).await.expect("replays");
+    (bundle, report)
+}
+
+fn counts(captured: &Captured) -> Vec<(String, u64)> {
+    captured.rows.iter().map(|(e, n)| (e.to_string(), *n)).collect()
+}
+
+#[tokio::test]
+async fn an_incident_is_captured_masked_replayed_and_verified() {
+    for piped in [false, true] {
+        let (shop, keys, place) = (Shop::open().await, Keys::new(), Arc::new(Memory::new()));
+        let pipeline = shop.pipeline(PIPELINE);
+        let captured = captured(&pipeline, POLICY, &keys, &place, "7", piped).await.expect("captures");
+        let expected = [("customers/customers", 2), ("orders/items", 2), ("orders/orders", 1)];
+        assert_eq!(counts(&captured), expected.map(|(e, n)| (e.to_owned(), n)));
+        let (bundle, report) = replayed(&shop, &keys, &place).await;
+        assert_eq!(report.differences, []);
+        assert_eq!(report.rows.values().sum::<u64>(), 5);
+        let record = CaptureRecord::of(bundle.contents()).expect("a record");
+        let asked = Asked::read("seed.order", &record).expect("a seed");
+        let found = why::records(&bundle, &asked).expect("the root");
+        assert_eq!(found[0].iter().find(|(n, _)| n == "note").expect("note").1.as_deref(), Some("[redacted]"));
+        let customer = found[0].iter().find(|(n, _)| n == "customer_id").expect("the customer").1.clone();
+        let asked =
+            Asked::read(&format!("customers/customers.id={}", customer.expect("a value")), &record).expect("reads");
+        let chain = why::why(&bundle, &record, &asked).expect("a chain");
+        let hows: Vec<&str> = chain.iter().map(|l| l.how.as_str()).collect();
+        assert_eq!(hows, ["root 1 (seed.order)", "referred to by orders/orders.customer_id"]);
+    }
+}
+
+#[tokio::test]
+async fn a_reference_that_dangled_must_dangle_again() {
+    let (shop, keys, place) = (Shop::open().await, Keys::new(), Arc::new(Memory::new()));
+    let captured = captured(&shop.pipeline(PIPELINE), POLICY, &keys, &place, "9", false).await.expect("captures");
+    assert_eq!(captured.record.dangling.iter().map(|d| d.keys.len()).collect::<Vec<_>>(), [1]);
+    let (_, report) = replayed(&shop, &keys, &place).await;
+    assert_eq!(report.differences, []);
+}
+
+#[tokio::test]
+async fn a_seed_may_have_several_values() {
+    let (shop, keys, place) = (Shop::open().await, Keys::new(), Arc::new(Memory::new()));
+    let captured = captured(&shop.pipeline(PIPELINE), POLICY, &keys, &place, "8,7", true).await.expect("captures");
+    assert_eq!(captured.rows.values().sum::<u64>(), 8);
+    assert_eq!(captured.record.seeds["order"].len(), 2);
+    let (_, report) = replayed(&shop, &keys, &place).await;
+    assert_eq!(report.differences, []);
+}
+
+#[tokio::test]
+async fn whole_services_are_captured_and_replayed() {
+    let (shop, keys, place) = (Shop::open().await, Keys::new(), Arc::new(Memory::new()));
+    let text = PIPELINE.replace(
+        "{ from: orders/orders, where: { id: \"${seed.order}\" }, children: true }",
+        "{ from: customers/** }, { from: orders/** }",
+    );
+    let captured = captured(&shop.pipeline(&text), POLICY, &keys, &place, "", false).await.expect("captures");
+    assert_eq!(captured.rows.values().sum::<u64>(), 10);
+    assert_eq!(captured.record.dangling.len(), 1, "order 9 refers to nobody");
+    let (_, report) = replayed(&shop, &keys, &place).await;
+    assert_eq!(report.differences, []);
+}
+
+#[tokio::test]
+async fn what_the_policy_leaves_open_stops_the_capture_and_leaves_nothing() {
+    let (shop, keys, place) = (Shop::open().await, Keys::new(), Arc::new(Memory::new()));
+    let policy = POLICY.replace("  - { name: notes, on: [ \"**.note\" ], mask: redact }\n", "");
+    let error = captured(&shop.pipeline(PIPELINE), &policy, &keys, &place, "7", false).await.expect_err("refused");
+    assert_eq!(error.class(), Class::Policy);
+    assert!(error.to_string().contains("orders/orders.note"), "{error}");
+    assert!(Bundle::open(place, &keys.keyring()).is_err());
+}
+
+#[tokio::test]
+async fn limits_name_the_edge_that_blew_up() {
+    let (shop, keys, place) = (Shop::open().await, Keys::new(), Arc::new(Memory::new()));
+    let text = PIPELINE.replace("policy:", "limits: { rows: 2 }\npolicy:");
+    let error = captured(&shop.pipeline(&text), POLICY, &keys, &place, "7", false).await.expect_err("limited");
+    assert_eq!(error.class(), Class::Limit, "{error}");
+    assert!(error.to_string().contains("->"), "{error}");
+}
+
+#[tokio::test]
+async fn no_original_is_in_any_member_or_message() {
+    let (shop, keys, place) = (Shop::open().await, Keys::new(), Arc::new(Memory::new()));
+    let captured = captured(&shop.pipeline(PIPELINE), POLICY, &keys, &place, "7", false).await.expect("captures");
+    let (bundle, _) = replayed(&shop, &keys, &place).await;
+    let mut all = format!("{captured:?} {:?}", bundle.contents());
+    for entity in captured.rows.keys() {
+        for rows in bundle.rows(entity).expect("rows") {
+            all.push_str(&format!("{:?}", rows.expect("rows").batch()));
+        }
+    }
+    assert!(!all.to_lowercase().contains("canary"), "an original got through");
+}
