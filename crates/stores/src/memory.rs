@@ -43,16 +43,15 @@ struct Entry {
 }
 
 impl State {
-    fn ttl(entry: &Entry, now: i64) -> Option<Option<i64>> {
-        match entry.expires {
-            Some(expires) if expires <= now => None,
-            expires => Some(expires.map(|expires| expires - now)),
-        }
+    fn is_alive(entry: &Entry, now: i64) -> bool {
+        entry.expires.is_none_or(|expires| expires > now)
     }
 
     fn get(&self, key: &[u8]) -> Option<Record> {
-        let entry = self.keys.get(key)?;
-        Some(Record { key: key.to_vec(), value: entry.value.clone(), ttl: Self::ttl(entry, now_ms())? })
+        let now = now_ms();
+        let entry = self.keys.get(key).filter(|entry| Self::is_alive(entry, now))?;
+        let ttl = entry.expires.map(|expires| expires - now);
+        Some(Record { key: key.to_vec(), value: entry.value.clone(), ttl })
     }
 
     fn put(&mut self, key: Vec<u8>, value: RedisValue, ttl: Option<i64>) {
@@ -160,7 +159,7 @@ impl Keyspace for Dataset {
         let mut state = self.state();
         state.commands += 1;
         let now = now_ms();
-        let alive = state.keys.iter().filter(|(_, entry)| State::ttl(entry, now).is_some());
+        let alive = state.keys.iter().filter(|(_, entry)| State::is_alive(entry, now));
         Ok(alive.map(|(key, _)| key).filter(|key| template.decode(key).is_some()).cloned().collect())
     }
 

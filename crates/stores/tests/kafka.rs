@@ -43,7 +43,9 @@ fn awkward(at: i64) -> Vec<Plain> {
 
 /// What a record holds, without its coordinates in the log.
 fn content(mut records: Vec<Plain>) -> Vec<Plain> {
-    records.iter_mut().for_each(|record| record.offset = 0);
+    for record in &mut records {
+        record.offset = 0;
+    }
     records
 }
 

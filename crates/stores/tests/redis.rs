@@ -76,7 +76,7 @@ async fn every_type_goes_round() {
                 }
             }
         } else if words == ["DBSIZE"] {
-            (a, b) = (Value::Int(samples().len() as i64 + 1), b);
+            (a, b) = (Value::Int(i64::try_from(samples().len()).unwrap() + 1), b);
         }
         assert_eq!(a, b, "{words:?}");
     }
@@ -289,4 +289,33 @@ async fn the_carts_of_the_reference_incident_go_elsewhere() {
     assert_eq!(load(&mut *target, entity, batches.clone()).await.unwrap().rows, 100);
     assert_eq!(target.digest(entity).await.unwrap(), digest(entity, &batches));
     servers.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_snapshot_files_go_elsewhere() {
+    let Some(folder) = datasets() else { return };
+    let folder = folder.join("redis/rdb").canonicalize().unwrap();
+    let target = Servers::start(&[("two", Kind::Redis)]).await;
+    let mut two = connect(&target.dsn("two")).await;
+    let mut records = 0;
+    for file in std::fs::read_dir(&folder).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "rdb") {
+            continue;
+        }
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let (dir, redis) = (folder.to_str().unwrap(), Kind::Redis);
+        let servers = Servers::with(&[("one", redis)], &[(redis, "dir", dir), (redis, "dbfilename", name)]).await;
+        let source = Redis.source(&servers.dsn("one"), &scope(&[("all", "{key}")])).await.unwrap();
+        let catalog = source.describe().await.unwrap();
+        let entity = &catalog.entities[0];
+        let batches = read(&*source, read_of(entity, Selection::All)).await.unwrap();
+        run(&mut two, &["FLUSHALL"]).await;
+        let mut target = ready(&Redis, &target.dsn("two"), &catalog).await;
+        records += load(&mut *target, entity, batches.clone()).await.unwrap().rows;
+        assert_eq!(target.digest(entity).await.unwrap(), digest(entity, &batches), "{name}");
+        servers.stop().await;
+    }
+    assert!(records > 20, "{records}");
+    target.stop().await;
 }

@@ -23,6 +23,7 @@ pub(super) const ANSWER: Duration = Duration::from_secs(15);
 pub(super) const NO_GROUP: &str = "reenact-reads-only";
 
 #[derive(Clone)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) struct Cluster {
     servers: String,
     properties: Vec<(String, String)>,
@@ -40,8 +41,7 @@ impl Cluster {
             // The list of brokers comes with every answer; a topic that can't exist keeps the answer short.
             let answer = consumer.fetch_metadata(Some("reenact.nothing"), FIRST);
             match answer {
-                Ok(_) => Ok(()),
-                Err(KafkaError::MetadataFetch(Code::UnknownTopicOrPartition | Code::UnknownTopic)) => Ok(()),
+                Ok(_) | Err(KafkaError::MetadataFetch(Code::UnknownTopicOrPartition | Code::UnknownTopic)) => Ok(()),
                 Err(error) => Err(asked.told(&error)),
             }
         })
@@ -223,12 +223,11 @@ mod tests {
 
     #[test]
     fn a_url_is_brokers_and_settings() {
-        let cluster =
-            Cluster::of(&Dsn::new("kafka://a:1,b:2/?sasl.password=x%26%25&group.id=mine")).ok().expect("a URL");
+        let cluster = Cluster::of(&Dsn::new("kafka://a:1,b:2/?sasl.password=x%26%25&group.id=mine")).expect("a URL");
         assert_eq!(cluster.servers, "a:1,b:2");
         assert_eq!(cluster.config().get("sasl.password"), Some("x&%"));
         for url in ["kafka://", "http://a", "kafka://u:canary@a:1", "kafka://a?x", "kafka://a?x=%zz"] {
-            let error = Cluster::of(&Dsn::new(url)).err().expect("no URL");
+            let error = Cluster::of(&Dsn::new(url)).expect_err("no URL");
             assert!(error.class() == Class::Input && !error.to_string().contains("canary"), "{url}");
         }
     }

@@ -16,7 +16,7 @@ use super::client::{Cluster, FIRST};
 use super::records::Columns;
 
 /// How long the last records may take to be acknowledged.
-const FLUSH: Duration = Duration::from_secs(60);
+const FLUSH: Duration = Duration::from_mins(1);
 
 /// Writes to one topic, in the order given.
 pub(super) struct Writer {

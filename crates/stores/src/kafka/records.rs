@@ -30,7 +30,7 @@ pub(super) struct Rows {
     keys: BinaryBuilder,
     values: BinaryBuilder,
     headers: BinaryBuilder,
-    rows: usize,
+    count: usize,
     bytes: usize,
 }
 
@@ -45,7 +45,7 @@ impl Rows {
             let header = |header: Header<'_, &[u8]>| (header.key.to_owned(), header.value.map(<[u8]>::to_vec));
             Headers(headers.iter().map(header).collect()).write()
         });
-        self.rows += 1;
+        self.count += 1;
         let lengths = [message.key(), message.payload(), headers.as_deref()];
         self.bytes += 48 + lengths.iter().flatten().map(|bytes| bytes.len()).sum::<usize>();
         self.partitions.append_value(message.partition());
@@ -58,15 +58,15 @@ impl Rows {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.rows >= ROWS || self.bytes >= BYTES
+        self.count >= ROWS || self.bytes >= BYTES
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.rows == 0
+        self.count == 0
     }
 
     pub(super) fn finish(&mut self, entity: &Entity) -> Result<RecordBatch> {
-        (self.rows, self.bytes) = (0, 0);
+        (self.count, self.bytes) = (0, 0);
         let columns: Vec<ArrayRef> = vec![
             Arc::new(self.partitions.finish()),
             Arc::new(self.offsets.finish()),

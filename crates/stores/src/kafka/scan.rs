@@ -58,8 +58,6 @@ fn poll(
     let mut heard = Instant::now();
     while goes_on() {
         match consumer.poll(POLL) {
-            None if heard.elapsed() > SILENCE => return Err(cluster.silent()),
-            None => {}
             Some(Ok(message)) => {
                 heard = Instant::now();
                 if message.partition() != range.partition || message.offset() < range.from {
@@ -70,31 +68,29 @@ fn poll(
                 }
             }
             Some(Err(KafkaError::PartitionEOF(partition))) if partition == range.partition => return Ok(()),
-            Some(Err(KafkaError::PartitionEOF(_))) => {}
-            Some(Err(error)) if is_passing(&error) => {
-                if heard.elapsed() > SILENCE {
-                    return Err(cluster.silent());
-                }
-            }
-            Some(Err(error)) => return Err(cluster.told(&error)),
+            Some(Err(error)) if !is_passing(&error) => return Err(cluster.told(&error)),
+            // Nothing yet, or what the driver tries again by itself.
+            None | Some(Err(_)) if heard.elapsed() > SILENCE => return Err(cluster.silent()),
+            None | Some(Err(_)) => {}
         }
     }
     Ok(())
 }
 
-/// Whether the driver tries again by itself.
+/// Whether this is no end: another partition's, or a failure that the driver mends by itself.
 fn is_passing(error: &KafkaError) -> bool {
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            Code::BrokerTransportFailure
-                | Code::AllBrokersDown
-                | Code::OperationTimedOut
-                | Code::RequestTimedOut
-                | Code::LeaderNotAvailable
-                | Code::Resolve
+    matches!(error, KafkaError::PartitionEOF(_))
+        || matches!(
+            error.rdkafka_error_code(),
+            Some(
+                Code::BrokerTransportFailure
+                    | Code::AllBrokersDown
+                    | Code::OperationTimedOut
+                    | Code::RequestTimedOut
+                    | Code::LeaderNotAvailable
+                    | Code::Resolve
+            )
         )
-    )
 }
 
 /// The first record of a range: its offset and time.

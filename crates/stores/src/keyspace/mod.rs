@@ -173,7 +173,7 @@ struct Rows {
     types: StringBuilder,
     expiries: Int64Builder,
     values: BinaryBuilder,
-    rows: usize,
+    count: usize,
     bytes: usize,
 }
 
@@ -184,14 +184,14 @@ impl Rows {
             types: StringBuilder::new(),
             expiries: Int64Builder::new(),
             values: BinaryBuilder::new(),
-            rows: 0,
+            count: 0,
             bytes: 0,
         }
     }
 
     fn push(&mut self, record: &Record) {
         let value = record.value.write();
-        self.rows += 1;
+        self.count += 1;
         self.bytes += record.key.len() + value.len() + 32;
         self.keys.append_value(&record.key);
         self.types.append_value(record.value.type_name());
@@ -200,11 +200,11 @@ impl Rows {
     }
 
     fn is_full(&self) -> bool {
-        self.rows >= ROWS || self.bytes >= BYTES
+        self.count >= ROWS || self.bytes >= BYTES
     }
 
     fn finish(&mut self, entity: &Entity) -> Result<RecordBatch> {
-        (self.rows, self.bytes) = (0, 0);
+        (self.count, self.bytes) = (0, 0);
         let columns: Vec<ArrayRef> = vec![
             Arc::new(self.keys.finish()),
             Arc::new(self.types.finish()),
@@ -221,7 +221,9 @@ impl Rows {
 /// A batch of keys alone, for the tests that need nothing else.
 fn key_batch(entity: &Entity, keys: &[Vec<u8>]) -> Result<RecordBatch> {
     let mut builder = BinaryBuilder::new();
-    keys.iter().for_each(|key| builder.append_value(key));
+    for key in keys {
+        builder.append_value(key);
+    }
     RecordBatch::try_new(entity.schema_of(&["key".to_owned()]), vec![Arc::new(builder.finish()) as ArrayRef])
         .map_err(|_| Error::new(Class::Unexpected, "the entity has no field `key`").at(Site::entity(&entity.id)))
 }

@@ -51,13 +51,12 @@ impl<'a> Reading<'a> {
     async fn start(space: &'a dyn Keyspace, families: &'a Families, held: &'a Held, read: Read) -> Result<Reading<'a>> {
         let filter = Filter::new(&read)?;
         let template = template_of(&read.entity)?;
-        let mut keys = match spelled_out(template, &read.selection) {
-            Some(keys) => keys,
-            None => {
-                let mut keys = space.scan(template).await?;
-                keys.extend(held.keys().cloned());
-                keys
-            }
+        let mut keys = if let Some(keys) = spelled_out(template, &read.selection) {
+            keys
+        } else {
+            let mut keys = space.scan(template).await?;
+            keys.extend(held.keys().cloned());
+            keys
         };
         keys.retain(|key| template.decode(key).is_some() && families.owns(&read.entity, key));
         let keys: Vec<Vec<u8>> = keys.into_iter().collect();
@@ -83,7 +82,9 @@ impl<'a> Reading<'a> {
     /// Reads the next run of keys that are held, or that are not.
     async fn read_some(&mut self, rows: &mut Rows) -> Result<()> {
         while let Some(held) = self.keys.front().and_then(|key| self.held.get(key)) {
-            held.iter().for_each(|record| rows.push(record));
+            if let Some(record) = held {
+                rows.push(record);
+            }
             self.keys.pop_front();
             if rows.is_full() {
                 return Ok(());
@@ -121,11 +122,11 @@ pub(super) fn spelled_out(template: &Template, selection: &Selection) -> Option<
     }
 }
 
+/// Makes the name of a key in the store out of a key of a key set.
+type Naming<'a> = Box<dyn Fn(&Key) -> Option<Vec<u8>> + Send + Sync + 'a>;
+
 /// How a key set's keys become names of keys, if the fields determine them.
-fn names<'a>(
-    template: &'a Template,
-    fields: &[&'a FieldPath],
-) -> Option<Box<dyn Fn(&Key) -> Option<Vec<u8>> + Send + Sync + 'a>> {
+fn names<'a>(template: &'a Template, fields: &[&'a FieldPath]) -> Option<Naming<'a>> {
     if let Some(at) = fields.iter().position(|field| field.column == "key" && field.path.is_none()) {
         return Some(Box::new(move |key| canonical::bytes_of(key.parts().get(at)?)));
     }

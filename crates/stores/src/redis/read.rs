@@ -17,7 +17,7 @@ use crate::keyspace::Record;
 /// Values with more elements are read in pages.
 const LARGE: i64 = 10_000;
 /// The elements of a page.
-const PAGE: i64 = 1_000;
+const PAGE: usize = 1_000;
 /// About how many bytes are asked for at once.
 const BYTES: i64 = 8 << 20;
 /// How often a key is read anew because it changed while it was read.
@@ -230,7 +230,7 @@ fn paired(flat: Vec<Blob>) -> BTreeMap<Blob, Blob> {
 async fn list(held: &mut Held<'_>, key: &[u8]) -> Result<Option<Vec<Blob>>> {
     let mut out = Vec::new();
     loop {
-        let (from, to) = (out.len() as i64, out.len() as i64 + PAGE - 1);
+        let (from, to) = (out.len(), out.len() + PAGE - 1);
         let Some(answer) = page(held, cmd("LRANGE").arg(key).arg(from).arg(to).clone()).await? else { return Ok(None) };
         let elements = blobs(answer).ok_or_else(|| strange("LRANGE"))?;
         if elements.is_empty() {
@@ -274,9 +274,9 @@ async fn fields_stay(held: &mut Held<'_>, record: &Record) -> Result<bool> {
     let RedisValue::Hash(fields) = &record.value else { return Ok(true) };
     for fields in fields.chunks(1_000) {
         let mut command = cmd("HPEXPIRETIME").arg(&record.key).arg("FIELDS").arg(fields.len()).clone();
-        fields.iter().for_each(|(name, _)| {
+        for (name, _) in fields {
             command.arg(&name.0);
-        });
+        }
         let Some(answer) = page(held, command).await? else { return Ok(false) };
         for time in items(answer).into_iter().map(|time| int(time).unwrap_or(-2)) {
             match time {

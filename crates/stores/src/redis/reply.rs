@@ -130,8 +130,11 @@ pub(super) fn pending(group: Value) -> Option<u64> {
     Named::read(group)?.number("pending")
 }
 
+/// An entry of a stream: its id and fields.
+type Entry = (String, Vec<(Blob, Blob)>);
+
 /// A list of entries, as `XRANGE` gives it.
-pub(super) fn entries(answer: Value) -> Option<Vec<(String, Vec<(Blob, Blob)>)>> {
+pub(super) fn entries(answer: Value) -> Option<Vec<Entry>> {
     let Value::Array(entries) = answer else { return None };
     let entry = |entry: Value| {
         let [id, fields] = <[Value; 2]>::try_from(items(entry)).ok()?;

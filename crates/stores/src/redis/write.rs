@@ -89,7 +89,9 @@ fn chunks<T>(out: &mut Vec<Cmd>, name: &str, key: &[u8], items: &[T], add: impl 
     for chunk in items.chunks(CHUNK) {
         let mut command = cmd(name);
         command.arg(key);
-        chunk.iter().for_each(|item| add(&mut command, item));
+        for item in chunk {
+            add(&mut command, item);
+        }
         out.push(command);
     }
 }
@@ -106,9 +108,9 @@ fn stream(key: &[u8], stream: &Stream, counters: bool, out: &mut Vec<Cmd>) -> Re
     let mut adds = Vec::with_capacity(there.len() + gone.len());
     for (id, fields) in &stream.entries {
         let mut add = cmd("XADD").arg(key).arg(id).clone();
-        fields.iter().for_each(|(name, value)| {
+        for (name, value) in fields {
             add.arg(&name.0).arg(&value.0);
-        });
+        }
         adds.push((parsed(id).ok_or_else(damaged)?, add));
     }
     for id in &gone {

@@ -20,17 +20,33 @@ pub(crate) struct Servers {
     process: Process,
     pub(crate) lease: Lease,
     _base: tempfile::TempDir,
-    _state: tempfile::TempDir,
+    state: tempfile::TempDir,
 }
 
 impl Servers {
     pub(crate) async fn start(wanted: &[(&str, Kind)]) -> Self {
+        Self::with(wanted, &[]).await
+    }
+
+    pub(crate) async fn with(wanted: &[(&str, Kind)], settings: &[(Kind, &str, &str)]) -> Self {
         let open = std::fs::Permissions::from_mode(0o755);
         let base = tempfile::Builder::new().prefix("stores-").permissions(open).tempdir().unwrap();
         let state = tempfile::tempdir().unwrap();
         let process = Process::new(Registry::at(state.path()).unwrap()).base(base.path());
+        let process =
+            settings.iter().fold(process, |process, (kind, name, value)| process.setting(*kind, *name, *value));
         let lease = process.lease(&Wanted::new(wanted.iter().copied())).await.unwrap();
-        Self { process, lease, _base: base, _state: state }
+        Self { process, lease, _base: base, state }
+    }
+
+    /// Also after a failed step: what a panic leaves is taken away by the register.
+    fn take_down(&self) {
+        let (state, id) = (self.state.path().to_owned(), self.lease.id.clone());
+        let down = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(Registry::at(&state).unwrap().down(&id)).unwrap();
+        });
+        down.join().unwrap();
     }
 
     pub(crate) fn dsn(&self, service: &str) -> Dsn {
@@ -39,6 +55,14 @@ impl Servers {
 
     pub(crate) async fn stop(self) {
         self.process.release(&self.lease).await.unwrap();
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.take_down();
+        }
     }
 }
 
@@ -103,9 +127,7 @@ pub(crate) fn samples() -> Vec<(Vec<u8>, RedisValue, Option<i64>)> {
         (key("set"), RedisValue::Set(vec![blob(""), blob("1"), blob("2"), blob(b"\xc3")]), Some(120_000)),
         (
             key("zset"),
-            RedisValue::Zset(
-                scores.iter().enumerate().map(|(n, s)| (blob([b'a' + n as u8]), (*s).to_owned())).collect(),
-            ),
+            RedisValue::Zset(scores.iter().enumerate().map(|(n, s)| (blob(n.to_string()), (*s).to_owned())).collect()),
             None,
         ),
         (key("stream"), RedisValue::Stream(stream), Some(7_200_000)),
@@ -137,7 +159,7 @@ pub(crate) fn batch(entity: &Entity, records: &[(Vec<u8>, RedisValue, Option<i64
     let columns: Vec<ArrayRef> = vec![
         Arc::new(BinaryArray::from_iter_values(records.iter().map(|(key, ..)| key))),
         Arc::new(StringArray::from_iter_values(records.iter().map(|(_, value, _)| value.type_name()))),
-        Arc::new(Int64Array::from_iter(records.iter().map(|(.., ttl)| *ttl))),
+        Arc::new(records.iter().map(|(.., ttl)| *ttl).collect::<Int64Array>()),
         Arc::new(BinaryArray::from_iter_values(&values)),
     ];
     RecordBatch::try_new(entity.schema(), columns).unwrap()
@@ -187,7 +209,9 @@ pub(crate) async fn all(
 
 pub(crate) fn digest(entity: &Entity, batches: &[RecordBatch]) -> EntityDigest {
     let mut digest = EntityDigest::default();
-    batches.iter().for_each(|batch| digest.add(batch, entity.compared()));
+    for batch in batches {
+        digest.add(batch, entity.compared());
+    }
     digest
 }
 
