@@ -74,6 +74,6 @@ async fn dispatch(cli: Cli) -> reenact_model::Result<u8> {
         Command::Gc(args) => commands::environment::gc(&args).await,
         Command::Mark(args) => commands::environment::mark(&args).await,
         Command::Keys(args) => commands::keys::run(&args),
-        Command::Masks => commands::masks::run(json),
+        Command::Masks => Ok(commands::masks::run(json)),
     }
 }

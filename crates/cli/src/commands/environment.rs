@@ -38,21 +38,16 @@ pub(crate) fn ps(json: bool) -> Result<u8> {
 /// `down`.
 pub(crate) async fn down(args: &Down) -> Result<u8> {
     let registry = Registry::open()?;
-    match &args.id {
-        Some(id) => {
-            if !registry.list()?.iter().any(|l| l.id == *id) {
-                return Err(
-                    Error::new(Class::Input, format!("there is no environment `{id}`")).help("`reenact ps` lists them")
-                );
-            }
-            registry.down(id).await?;
-            render::line(&format!("took {id} down"));
-        }
-        None => {
-            let ids = registry.down_all().await?;
-            render::line(&format!("took {} environments down", ids.len()));
-        }
+    let Some(id) = &args.id else {
+        let ids = registry.down_all().await?;
+        render::line(&format!("took {} environments down", ids.len()));
+        return Ok(0);
+    };
+    if !registry.list()?.iter().any(|l| l.id == *id) {
+        return Err(Error::new(Class::Input, format!("there is no environment `{id}`")).help("`reenact ps` lists them"));
     }
+    registry.down(id).await?;
+    render::line(&format!("took {id} down"));
     Ok(0)
 }
 

@@ -1,12 +1,11 @@
 //! `masks`.
 
 use reenact_mask::kernels::MASKS;
-use reenact_model::Result;
 
 use crate::render;
 
 /// `masks`.
-pub(crate) fn run(json: bool) -> Result<u8> {
+pub(crate) fn run(json: bool) -> u8 {
     if json {
         let list: Vec<_> = MASKS
             .iter()
@@ -16,7 +15,7 @@ pub(crate) fn run(json: bool) -> Result<u8> {
             })
             .collect();
         render::json(&serde_json::json!({ "format": "reenact/masks", "format_version": "1.0", "masks": list }));
-        return Ok(0);
+        return 0;
     }
     for mask in MASKS {
         render::out(&format!("{}\n  {}\n  leaks {}", mask.name, mask.doc, mask.leaks));
@@ -24,5 +23,5 @@ pub(crate) fn run(json: bool) -> Result<u8> {
             render::out(&format!("  {}: {}", arg.name, arg.doc));
         }
     }
-    Ok(0)
+    0
 }

@@ -194,7 +194,10 @@ impl RedisValue {
         let one = |node: &Node, name: &str| node.find(&below(&Path::default(), name)).first().map(|n| (*n).clone());
         match self {
             Self::String(value) => *value = Blob(node.raw()),
-            Self::Hash(out) => *out = fields(node)?,
+            Self::Hash(out) => {
+                *out = fields(node)?;
+                out.sort();
+            }
             Self::List(out) => *out = list(node)?.iter().map(|n| Blob(n.raw())).collect(),
             Self::Set(out) => {
                 *out = list(node)?.iter().map(|n| Blob(n.raw())).collect();
@@ -215,8 +218,19 @@ impl RedisValue {
                 let groups = one(node, "groups")?;
                 for (group, changed) in stream.groups.iter_mut().zip(list(&groups)?) {
                     group.name = Blob(one(changed, "name")?.raw());
-                    group.consumers = list(&one(changed, "consumers")?)?.iter().map(|n| Blob(n.raw())).collect();
+                    let consumers: Vec<Blob> =
+                        list(&one(changed, "consumers")?)?.iter().map(|n| Blob(n.raw())).collect();
+                    // Servers list names in order; pending entries follow their consumers to the new places.
+                    let mut sorted = consumers.clone();
+                    sorted.sort();
+                    for pending in &mut group.pending {
+                        let name = consumers.get(pending.consumer as usize)?;
+                        let at = sorted.iter().position(|other| other == name)?;
+                        pending.consumer = u32::try_from(at).ok()?;
+                    }
+                    group.consumers = sorted;
                 }
+                stream.groups.sort_by(|a, b| a.name.cmp(&b.name));
             }
         }
         Some(())
@@ -235,7 +249,7 @@ mod tests {
     fn every_type_goes_through_cell_and_tree() {
         let values = [
             RedisValue::String(Blob(vec![0, 255])),
-            RedisValue::Hash(vec![(Blob(vec![0xfe]), blob("v")), (blob("cart"), blob(""))]),
+            RedisValue::Hash(vec![(blob("cart"), blob("")), (Blob(vec![0xfe]), blob("v"))]),
             RedisValue::List(vec![blob("b"), blob("a"), blob("b")]),
             RedisValue::Set(vec![blob("a"), blob("b")]),
             RedisValue::Zset(vec![(blob("a"), "inf".into()), (blob("b"), "0.10000000000000001".into())]),
