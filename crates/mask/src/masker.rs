@@ -98,7 +98,7 @@ impl Masker {
                 Column::Keep => Arc::clone(array),
                 Column::Apply(worker) => worker.column(array, field.value).map_err(|e| e.at(site()))?,
                 Column::Payload(payload) => {
-                    let (array, unknown) = payload.column(array).map_err(|e| e.at(site()))?;
+                    let (array, unknown) = payload.column(array, field.value).map_err(|e| e.at(site()))?;
                     let unknown = unknown.into_iter().map(|p| (entity.id.clone(), FieldPath::inner(&field.name, p)));
                     self.unknown.extend(unknown);
                     array
@@ -289,20 +289,20 @@ impl Worker {
 
 impl Payload {
     /// Masks the payloads of a column; gives the paths that no rule names.
-    fn column(&mut self, array: &ArrayRef) -> Result<(ArrayRef, BTreeSet<Path>)> {
+    fn column(&mut self, array: &ArrayRef, value: ValueType) -> Result<(ArrayRef, BTreeSet<Path>)> {
         let mut unknown = BTreeSet::new();
         let mut out: Vec<Option<Vec<u8>>> = Vec::with_capacity(array.len());
         for row in 0..array.len() {
-            let Some(original) = cell(array, row) else {
+            let Some(original) = cell(array, value, row) else {
                 out.push(None);
                 continue;
             };
             // An empty payload holds nothing (a tombstone is NULL, and an emptied message is empty).
-            if original.is_empty() {
-                out.push(Some(Vec::new()));
-                continue;
+            let mut masked = if original.is_empty() { Vec::new() } else { self.payload(original, &mut unknown)? };
+            if value == ValueType::Tagged {
+                masked.insert(0, canonical::class_of(array, value, row));
             }
-            out.push(Some(self.payload(original, &mut unknown)?));
+            out.push(Some(masked));
         }
         let array: ArrayRef = if *array.data_type() == DataType::Utf8 {
             let mut builder = StringBuilder::new();

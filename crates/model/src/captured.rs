@@ -217,7 +217,7 @@ impl Part {
         let Some(text) = Reader::new(array, self.value).get(row) else { return Vec::new() };
         match &self.inner {
             None => vec![text.into()],
-            Some((decoder, path)) => match decoder.decode_cell(array, row) {
+            Some((decoder, path)) => match decoder.decode_cell(array, self.value, row) {
                 Some(Ok(node)) => {
                     node.find(path).into_iter().filter_map(|node| node.canonical().map(|c| Box::from(&*c))).collect()
                 }

@@ -41,7 +41,8 @@ async fn selections_name_keys_or_filter_a_scan() {
         data.put(format!("cart:{n}"), RedisValue::Hash(vec![(blob("owner"), blob(format!("u{}", n % 3)))]), None);
     }
     data.put("other", text("x"), None);
-    let source = Memory.source(&Dsn::new("memory:select"), &scope(&[("cart", "cart:{id}"), ("rest", "{any}")])).await.unwrap();
+    let source =
+        Memory.source(&Dsn::new("memory:select"), &scope(&[("cart", "cart:{id}"), ("rest", "{any}")])).await.unwrap();
     let catalog = source.describe().await.unwrap();
     let (cart, rest) = (&catalog.entities[0], &catalog.entities[1]);
     assert_eq!(all(&*source, cart, Selection::All).await.len(), 300);
@@ -97,7 +98,8 @@ async fn a_pin_holds_what_was_and_what_was_not() {
 
 #[tokio::test]
 async fn what_would_swallow_a_record_stops_the_load() {
-    let source = Memory.source(&Dsn::new("memory:swallow-from"), &scope(&[("k", "k:{id}"), ("kk", "k:k:{id}")])).await.unwrap();
+    let source =
+        Memory.source(&Dsn::new("memory:swallow-from"), &scope(&[("k", "k:{id}"), ("kk", "k:k:{id}")])).await.unwrap();
     let catalog = source.describe().await.unwrap();
     let entity = &catalog.entities[0];
     let mut target = ready(&Memory, &Dsn::new("memory:swallow-to"), &catalog).await;

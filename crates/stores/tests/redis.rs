@@ -149,7 +149,8 @@ async fn selections_scans_pins_and_keys() {
     let mut one = connect(&servers.dsn("one")).await;
     let script = "for i=1,9000 do redis.call('SET','cart:'..i,'v'..i) end redis.call('SET','user:1','x') return 1";
     cmd("EVAL").arg(script).arg(0).query_async::<()>(&mut one).await.unwrap();
-    let mut source = Redis.source(&servers.dsn("one"), &scope(&[("cart", "cart:{id}"), ("user", "user:{id}")])).await.unwrap();
+    let mut source =
+        Redis.source(&servers.dsn("one"), &scope(&[("cart", "cart:{id}"), ("user", "user:{id}")])).await.unwrap();
     let catalog = source.describe().await.unwrap();
     let cart = &catalog.entities[0];
     assert_eq!(catalog.parts, [Part::Node(0)]);
@@ -247,7 +248,8 @@ async fn what_is_out_of_reach_is_told_quickly_and_without_values() {
 async fn a_key_that_expires_is_no_record() {
     let servers = Servers::start(&[("one", Kind::Redis)]).await;
     let mut one = connect(&servers.dsn("one")).await;
-    let script = "for i=1,3000 do redis.call('SET','k:'..i,'v','PX',i%30+1) end redis.call('SET','k:stay','v') return 1";
+    let script =
+        "for i=1,3000 do redis.call('SET','k:'..i,'v','PX',i%30+1) end redis.call('SET','k:stay','v') return 1";
     let source = Redis.source(&servers.dsn("one"), &scope(&[("all", "k:{id}")])).await.unwrap();
     let entity = source.describe().await.unwrap().entities[0].clone();
     for _ in 0..5 {

@@ -22,6 +22,7 @@ pub use redis::{Blob, Pending, RedisValue, Stream, StreamGroup};
 pub use template::Template;
 pub use wire::Headers;
 
+use crate::catalog::ValueType;
 use crate::error::Result;
 use crate::names::{Path, Step};
 
@@ -196,8 +197,13 @@ impl Decoder {
     }
 
     /// Takes apart the payload in a cell; `None` for NULL.
-    pub fn decode_cell(&self, array: &dyn Array, row: usize) -> Option<std::result::Result<Node, Undecodable>> {
-        cell(array, row).map(|bytes| self.decode(bytes))
+    pub fn decode_cell(
+        &self,
+        array: &dyn Array,
+        value: ValueType,
+        row: usize,
+    ) -> Option<std::result::Result<Node, Undecodable>> {
+        cell(array, value, row).map(|bytes| self.decode(bytes))
     }
 }
 
@@ -216,13 +222,16 @@ impl Compiled {
 }
 
 /// The payload bytes of a text or binary cell; `None` for NULL and for other types. A tagged value loses its class.
-pub fn cell(array: &dyn Array, row: usize) -> Option<&[u8]> {
+pub fn cell(array: &dyn Array, value: ValueType, row: usize) -> Option<&[u8]> {
     if array.is_null(row) {
         return None;
     }
     match array.data_type() {
         DataType::Utf8 => Some(array.as_string::<i32>().value(row).as_bytes()),
-        DataType::Binary => Some(array.as_binary::<i32>().value(row)),
+        DataType::Binary => {
+            let bytes = array.as_binary::<i32>().value(row);
+            Some(if value == ValueType::Tagged { bytes.get(1..).unwrap_or_default() } else { bytes })
+        }
         _ => None,
     }
 }

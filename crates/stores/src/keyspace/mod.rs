@@ -120,7 +120,9 @@ impl Families {
 fn template_of(entity: &Entity) -> Result<&Template> {
     match entity.field("key").and_then(|field| field.codec.as_ref()) {
         Some(Codec { format: Format::Template(template), .. }) => Ok(template),
-        _ => Err(Error::new(Class::Input, "this is no key family: it has no key template").at(Site::entity(&entity.id))),
+        _ => {
+            Err(Error::new(Class::Input, "this is no key family: it has no key template").at(Site::entity(&entity.id)))
+        }
     }
 }
 

@@ -48,12 +48,7 @@ pub(super) fn stream<'a>(
 }
 
 impl<'a> Reading<'a> {
-    async fn start(
-        space: &'a dyn Keyspace,
-        families: &'a Families,
-        held: &'a Held,
-        read: Read,
-    ) -> Result<Reading<'a>> {
+    async fn start(space: &'a dyn Keyspace, families: &'a Families, held: &'a Held, read: Read) -> Result<Reading<'a>> {
         let filter = Filter::new(&read)?;
         let template = template_of(&read.entity)?;
         let mut keys = match spelled_out(template, &read.selection) {
@@ -140,7 +135,5 @@ fn names<'a>(
     };
     let places: BTreeMap<String, usize> =
         template.variables().map(|variable| Some((variable.to_owned(), place(variable)?))).collect::<Option<_>>()?;
-    Some(Box::new(move |key| {
-        template.name(|variable| key.parts().get(*places.get(variable)?).map(AsRef::as_ref))
-    }))
+    Some(Box::new(move |key| template.name(|variable| key.parts().get(*places.get(variable)?).map(AsRef::as_ref))))
 }

@@ -72,8 +72,9 @@ impl Source for KeySource {
 
     async fn pin(&mut self, part: &Part, known: &[(Arc<Entity>, KeySet)]) -> Result<Pinned> {
         if !matches!(part, Part::Node(0) | Part::Database) {
-            return Err(Error::new(Class::Input, format!("there is no part `{part}` to pin"))
-                .at(Site::service(&self.service)));
+            return Err(
+                Error::new(Class::Input, format!("there is no part `{part}` to pin")).at(Site::service(&self.service))
+            );
         }
         let before = self.space.position().await?;
         let mut held = Held::new();

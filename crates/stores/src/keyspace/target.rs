@@ -16,9 +16,7 @@ use reenact_model::captured::Extractor;
 use reenact_model::catalog::{Condition, Identity};
 use reenact_model::digest::EntityDigest;
 use reenact_model::payload::RedisValue;
-use reenact_model::{
-    Class, Entity, Error, FieldPath, KeySet, Relationship, Result, ServiceCatalog, Site, Via,
-};
+use reenact_model::{Class, Entity, Error, FieldPath, KeySet, Relationship, Result, ServiceCatalog, Site, Via};
 
 use super::read::{Held, stream};
 use super::{Families, Keyspace, Record, template_of};
@@ -93,9 +91,8 @@ impl Target for KeyTarget {
     async fn gates(&mut self, sources: &[Identity]) -> Result<()> {
         let refused = |message: &str| Error::new(Class::Refused, message).at(Site::service(&self.service));
         if !self.space.is_marked().await? {
-            return Err(refused("the target has no key `reenact:target`").help(
-                "if it is meant to be overwritten, mark it: `SET reenact:target 1`",
-            ));
+            return Err(refused("the target has no key `reenact:target`")
+                .help("if it is meant to be overwritten, mark it: `SET reenact:target 1`"));
         }
         if self.space.is_one_of(sources).await? {
             return Err(refused("the target is a store that the bundle was captured from"));
@@ -109,9 +106,12 @@ impl Target for KeyTarget {
             let keys = self.space.scan(template_of(entity)?).await?;
             let count = keys.iter().filter(|key| self.families.owns(entity, key)).count();
             if count > 0 {
-                return Err(Error::new(Class::Refused, format!("the target holds {count} keys of this family already"))
-                    .at(Site::entity(&entity.id))
-                    .help("load into an empty database"));
+                return Err(Error::new(
+                    Class::Refused,
+                    format!("the target holds {count} keys of this family already"),
+                )
+                .at(Site::entity(&entity.id))
+                .help("load into an empty database"));
             }
         }
         Ok(())
@@ -175,12 +175,7 @@ impl Target for KeyTarget {
         Ok(digest)
     }
 
-    async fn keys(
-        &mut self,
-        entity: &Entity,
-        fields: &[FieldPath],
-        condition: Option<&Condition>,
-    ) -> Result<KeySet> {
+    async fn keys(&mut self, entity: &Entity, fields: &[FieldPath], condition: Option<&Condition>) -> Result<KeySet> {
         let extractor = Extractor::new(entity, fields, condition)?;
         let mut keys = KeySet::new();
         let mut batches = self.all(entity);

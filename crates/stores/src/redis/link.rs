@@ -121,9 +121,8 @@ fn told(error: &RedisError, place: &str) -> Error {
         }
         ErrorKind::Server(ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown) => silent(place),
         _ if matches!(code, "NOAUTH" | "WRONGPASS") => by_account("does not let us in"),
-        _ if code == "OOM" => {
-            Error::new(Class::Write, format!("the Redis server at `{place}` has no memory left")).help("raise `maxmemory`")
-        }
+        _ if code == "OOM" => Error::new(Class::Write, format!("the Redis server at `{place}` has no memory left"))
+            .help("raise `maxmemory`"),
         _ if error.is_io_error() || error.is_timeout() || error.is_connection_dropped() => silent(place),
         _ => Error::new(Class::Unexpected, format!("the Redis server at `{place}` refuses a command: `{code}`")),
     }

@@ -103,7 +103,9 @@ pub(crate) fn samples() -> Vec<(Vec<u8>, RedisValue, Option<i64>)> {
         (key("set"), RedisValue::Set(vec![blob(""), blob("1"), blob("2"), blob(b"\xc3")]), Some(120_000)),
         (
             key("zset"),
-            RedisValue::Zset(scores.iter().enumerate().map(|(n, s)| (blob([b'a' + n as u8]), (*s).to_owned())).collect()),
+            RedisValue::Zset(
+                scores.iter().enumerate().map(|(n, s)| (blob([b'a' + n as u8]), (*s).to_owned())).collect(),
+            ),
             None,
         ),
         (key("stream"), RedisValue::Stream(stream), Some(7_200_000)),
@@ -175,7 +177,11 @@ pub(crate) async fn read(source: &dyn Source, read: Read) -> Result<Vec<RecordBa
     source.read(read).map(|batch| batch.map(|batch| batch.expose().1)).try_collect().await
 }
 
-pub(crate) async fn all(source: &dyn Source, entity: &Arc<Entity>, selection: Selection) -> BTreeMap<Vec<u8>, (RedisValue, Option<i64>)> {
+pub(crate) async fn all(
+    source: &dyn Source,
+    entity: &Arc<Entity>,
+    selection: Selection,
+) -> BTreeMap<Vec<u8>, (RedisValue, Option<i64>)> {
     read(source, read_of(entity, selection)).await.unwrap().iter().flat_map(records).collect()
 }
 

@@ -15,7 +15,7 @@ const ORDERS: &str = "
     insert into items values (7, 1, 'a'), (7, 2, 'b');";
 
 /// The pipeline of the shop.
-pub const PIPELINE: &str = r#"version: 1
+pub(crate) const PIPELINE: &str = r#"version: 1
 services:
   customers: { kind: sqlite, url: "${CUSTOMERS_URL}" }
   orders: { kind: sqlite, url: "${ORDERS_URL}" }
@@ -27,7 +27,7 @@ policy: policy.yaml
 "#;
 
 /// The policy of the shop.
-pub const POLICY: &str = r#"version: 1
+pub(crate) const POLICY: &str = r#"version: 1
 domains:
   customer: { canonical: integer, mask: { integer: { max: 99999999 } } }
   order: { canonical: integer, mask: { integer: { max: 99999999 } } }
@@ -41,13 +41,13 @@ rules:
 "#;
 
 /// A shop in a folder of its own, with keys.
-pub struct Shop {
-    pub folder: tempfile::TempDir,
+pub(crate) struct Shop {
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Shop {
     /// Opens a shop with the usual pipeline and policy.
-    pub fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let shop = Self { folder: tempfile::tempdir().expect("a folder") };
         shop.fill("customers.db", CUSTOMERS);
         shop.fill("orders.db", ORDERS);
@@ -58,17 +58,17 @@ impl Shop {
     }
 
     /// A path in the shop's folder.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Writes a file.
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).expect("writes");
     }
 
     /// Runs statements on a SQLite file.
-    pub fn fill(&self, name: &str, sql: &str) {
+    pub(crate) fn fill(&self, name: &str, sql: &str) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.path(name)).create_if_missing(true);
@@ -79,7 +79,7 @@ impl Shop {
     }
 
     /// The program, ready to be run in the shop's folder.
-    pub fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let url = |name: &str| format!("sqlite://{}", self.path(name).display());
         let mut command = Command::new(env!("CARGO_BIN_EXE_reenact"));
         command
@@ -92,24 +92,24 @@ impl Shop {
     }
 
     /// Runs the program.
-    pub fn run(&self, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
         self.command().args(args).output().expect("runs")
     }
 
     /// Runs the program, which must succeed; gives stdout.
-    pub fn ok(&self, args: &[&str]) -> String {
+    pub(crate) fn ok(&self, args: &[&str]) -> String {
         let output = self.run(args);
         assert!(output.status.success(), "{args:?}: {}", text(&output));
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Captures order 7.
-    pub fn capture(&self, to: &str) -> Output {
+    pub(crate) fn capture(&self, to: &str) -> Output {
         self.run(&["capture", "pipeline.yaml", "--seed", "order=7", "--to", to])
     }
 
     /// Runs the program, which must fail with a code, tell `told`, and print no original; gives what it printed.
-    pub fn fails(&self, code: i32, told: &[&str], output: &Output) -> String {
+    pub(crate) fn fails(&self, code: i32, told: &[&str], output: &Output) -> String {
         let text = text(output);
         assert_eq!(output.status.code(), Some(code), "{text}");
         let flat = text.split_whitespace().filter(|w| *w != "│").collect::<Vec<_>>().join(" ");
@@ -121,19 +121,19 @@ impl Shop {
     }
 
     /// Whether nothing of a bundle is left in the folder.
-    pub fn no_bundle(&self, name: &str) -> bool {
+    pub(crate) fn no_bundle(&self, name: &str) -> bool {
         let left = std::fs::read_dir(self.folder.path()).expect("reads").filter_map(Result::ok);
-        !left.map(|e| e.file_name().to_string_lossy().into_owned()).any(|n| n.contains(name.trim_end_matches(".reenact")))
+        !left.map(|e| e.file_name().to_string_lossy().into_owned()).any(|n| n.contains(name))
     }
 }
 
 /// Everything that a run printed.
-pub fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// The members of a bundle, largest first.
-pub fn members(bundle: &Path) -> Vec<PathBuf> {
+pub(crate) fn members(bundle: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(bundle)
         .expect("a bundle")
         .map(|e| e.expect("an entry").path())

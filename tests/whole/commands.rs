@@ -1,14 +1,14 @@
 //! The commands as a user gives them, on SQLite alone.
 
-mod support;
-
-use support::Shop;
+use crate::support::Shop;
 
 #[test]
 fn an_incident_goes_all_the_way() {
     let shop = Shop::open();
     let plan = shop.ok(&["plan", "pipeline.yaml", "-o", "plan.json"]);
-    for told in ["root 1: orders/orders where id = seed.order", "orders/orders.customer_id -> customers/customers.id", "email"] {
+    for told in
+        ["root 1: orders/orders where id = seed.order", "orders/orders.customer_id -> customers/customers.id", "email"]
+    {
         assert!(plan.contains(told), "{plan}");
     }
     let json = std::fs::read_to_string(shop.path("plan.json")).expect("a plan");
@@ -30,7 +30,7 @@ fn an_incident_goes_all_the_way() {
         "-c",
         "test -n \"$REENACT_SEED_ORDER\" -a -n \"$REENACT_ORDERS_URL\" -a -n \"$DATABASE_URL\" && exit 42",
     ]);
-    assert_eq!(run.status.code(), Some(42), "{}", support::text(&run));
+    assert_eq!(run.status.code(), Some(42), "{}", crate::support::text(&run));
     assert_eq!(shop.run(&["run", "b.reenact", "--", "no-such-program"]).status.code(), Some(127));
     assert!(!shop.ok(&["ps"]).contains("sqlite"), "an environment was left");
 }
@@ -40,7 +40,8 @@ fn an_environment_stays_up_until_it_is_taken_down() {
     let shop = Shop::open();
     assert!(shop.capture("b.reenact").status.success());
     let up = shop.ok(&["up", "b.reenact", "-o", "json"]);
-    let id = up.lines().find_map(|l| l.trim().strip_prefix("\"id\": \"")).expect("an id").trim_end_matches("\",").to_owned();
+    let id =
+        up.lines().find_map(|l| l.trim().strip_prefix("\"id\": \"")).expect("an id").trim_end_matches("\",").to_owned();
     assert!(shop.ok(&["ps"]).contains(&id));
     shop.ok(&["gc", "."]);
     assert!(shop.ok(&["ps"]).contains(&id), "gc leaves what is kept");
@@ -54,8 +55,9 @@ fn a_stale_plan_is_refused() {
     let shop = Shop::open();
     shop.ok(&["plan", "pipeline.yaml", "-o", "plan.json"]);
     shop.fill("orders.db", "alter table orders add column extra text");
-    shop.write("policy.yaml", &support::POLICY.replace("\"**.note\"", "\"**.note\", \"**.extra\""));
-    let output = shop.run(&["capture", "pipeline.yaml", "--plan", "plan.json", "--seed", "order=7", "--to", "b.reenact"]);
+    shop.write("policy.yaml", &crate::support::POLICY.replace("\"**.note\"", "\"**.note\", \"**.extra\""));
+    let output =
+        shop.run(&["capture", "pipeline.yaml", "--plan", "plan.json", "--seed", "order=7", "--to", "b.reenact"]);
     shop.fails(12, &["stale"], &output);
     assert!(shop.no_bundle("b.reenact"));
 }
@@ -71,7 +73,7 @@ fn keys_are_made_once_and_shown() {
 #[test]
 fn errors_come_as_json_where_asked() {
     let shop = Shop::open();
-    shop.write("policy.yaml", &support::POLICY.replace("mask: email", "mask: e-mail"));
+    shop.write("policy.yaml", &crate::support::POLICY.replace("mask: email", "mask: e-mail"));
     let output = shop.run(&["-o", "json", "plan", "pipeline.yaml"]);
     let text = shop.fails(2, &[], &output);
     assert!(text.contains("\"exit_code\":2") && text.contains("POL-005"), "{text}");

@@ -1,8 +1,6 @@
 //! Bad input, one test each: a clear error, its exit code, no original in it, and nothing half-written.
 
-mod support;
-
-use support::{PIPELINE, POLICY, Shop, members, text};
+use crate::support::{PIPELINE, POLICY, Shop, members, text};
 
 #[test]
 fn a_missing_table_in_a_relationship() {
@@ -23,7 +21,10 @@ fn a_rule_that_matches_nothing() {
 #[test]
 fn two_rules_that_disagree() {
     let shop = Shop::open();
-    shop.write("policy.yaml", &format!("{POLICY}  - {{ name: again, on: [ customers/customers.email ], mask: redact }}\n"));
+    shop.write(
+        "policy.yaml",
+        &format!("{POLICY}  - {{ name: again, on: [ customers/customers.email ], mask: redact }}\n"),
+    );
     let told = ["POL-003", "mail", "again", "overrides"];
     shop.fails(12, &told, &shop.capture("b.reenact"));
     let settled = "  - { name: again, on: [ customers/customers.email ], mask: redact, overrides: [ mail ] }\n";
@@ -36,7 +37,10 @@ fn a_column_that_no_rule_decides() {
     let shop = Shop::open();
     shop.write("policy.yaml", &POLICY.replace("\"**.note\", ", ""));
     shop.fails(12, &["POL-001", "orders/orders.note", "help"], &shop.capture("b.reenact"));
-    shop.write("policy.yaml", &POLICY.replace("\"**.note\", ", "").replace("version: 1", "version: 1\nundecided: redact"));
+    shop.write(
+        "policy.yaml",
+        &POLICY.replace("\"**.note\", ", "").replace("version: 1", "version: 1\nundecided: redact"),
+    );
     assert!(shop.capture("b.reenact").status.success());
     assert!(shop.ok(&["inspect", "b.reenact"]).contains("redacted: undecided"));
 }
@@ -72,7 +76,10 @@ fn services_that_refer_to_each_other_in_a_circle() {
     shop.write("pipeline.yaml", &PIPELINE.replace("customers/customers.id", relationships));
     let output = shop.capture("b.reenact");
     let text = shop.fails(2, &["circle"], &output);
-    assert!(text.contains("customers -> orders -> customers") || text.contains("orders -> customers -> orders"), "{text}");
+    assert!(
+        text.contains("customers -> orders -> customers") || text.contains("orders -> customers -> orders"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -1,0 +1,5 @@
+//! Tests of the whole binary.
+
+mod bad_input;
+mod commands;
+mod support;
