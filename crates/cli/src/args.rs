@@ -112,10 +112,10 @@ pub(crate) struct Capture {
     /// A seed's value, taken from an environment variable: `NAME=VARIABLE`
     #[arg(long, value_name = "NAME=VARIABLE")]
     pub(crate) seed_env: Vec<String>,
-    /// A seed's value, taken from a file: `NAME=PATH`
+    /// A seed's values, taken from a file, one on each line: `NAME=PATH`
     #[arg(long, value_name = "NAME=PATH")]
     pub(crate) seed_file: Vec<String>,
-    /// A seed's value itself: `NAME=VALUE`. Others on this machine may see it in the list of processes
+    /// A seed's value itself: `NAME=VALUE`; may be repeated. Others on this machine may see it in the list of processes
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) seed: Vec<String>,
     /// A plan that was reviewed; refused if anything moved since

@@ -294,9 +294,18 @@ pub(crate) fn bytes(text: &str) -> Option<u64> {
     number.checked_mul(1 << shift)
 }
 
-/// Seeds by name. Their values print nowhere.
+/// Seeds by name, each with one value or several: any of them makes a root. Their values print nowhere.
 #[derive(Clone, Default)]
-pub struct Seeds(pub BTreeMap<String, String>);
+pub struct Seeds(pub BTreeMap<String, Vec<String>>);
+
+impl Seeds {
+    /// Adds a value to a seed.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.0.entry(name.into()).or_default().push(value.into());
+        self
+    }
+}
 
 impl std::fmt::Debug for Seeds {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

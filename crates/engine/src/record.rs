@@ -41,8 +41,8 @@ pub struct PinnedPart {
 pub struct RootRecord {
     /// The entities it names.
     pub entities: Vec<EntityId>,
-    /// The fields of its filter with the seed's name, if it has one, and the pseudonym.
-    pub filter: Vec<(FieldPath, Option<String>, Option<String>)>,
+    /// The fields of its filter with the seed's name, if it has one, and the pseudonyms of its values.
+    pub filter: Vec<(FieldPath, Option<String>, Vec<String>)>,
 }
 
 /// References that had no parent in production.
@@ -69,8 +69,8 @@ pub struct CaptureRecord {
     pub parts: Vec<PinnedPart>,
     /// The roots.
     pub roots: Vec<RootRecord>,
-    /// Seeds and their pseudonyms.
-    pub seeds: BTreeMap<String, String>,
+    /// Seeds and the pseudonyms of their values, in the order in which they were given.
+    pub seeds: BTreeMap<String, Vec<String>>,
     /// Every field's decision.
     pub decisions: Vec<Decision>,
     /// References that dangled.

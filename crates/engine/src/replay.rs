@@ -8,6 +8,7 @@ mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use futures::StreamExt;
@@ -29,6 +30,10 @@ pub struct ReplayReport {
     pub rows: BTreeMap<EntityId, u64>,
     /// Entities and relationships compared.
     pub compared: usize,
+    /// How long loading took, in milliseconds.
+    pub load_ms: u64,
+    /// How long reading back and comparing took, in milliseconds.
+    pub verify_ms: u64,
     /// What differs; empty if the replay is exact.
     pub differences: Vec<Difference>,
 }
@@ -93,6 +98,7 @@ pub async fn replay(
         targets.insert(catalog.service.clone(), target);
     }
     let mut report = ReplayReport::default();
+    let start = Instant::now();
     for service in &record.load_order {
         let Some(catalog) = contents.services.iter().find(|c| c.service == *service) else { continue };
         let target = targets.get_mut(service).ok_or_else(|| Error::new(Class::Unexpected, "a target is missing"))?;
@@ -100,8 +106,15 @@ pub async fn replay(
             .await
             .map_err(|e| e.at(Site::service(service)))?;
     }
+    report.load_ms = millis(start);
+    let start = Instant::now();
     verify::verify(contents, &record, &mut targets, &mut report, observer).await?;
+    report.verify_ms = millis(start);
     Ok(report)
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 async fn load_service(
@@ -217,9 +230,10 @@ pub fn contract(
         out.push(("DATABASE_URL".to_owned(), plain_url(sql)));
     }
     for (name, value) in &record.seeds {
-        out.push((format!("REENACT_SEED_{}", upper(name)), value.clone()));
+        // Several values stand in one variable, as a list in a path does.
+        out.push((format!("REENACT_SEED_{}", upper(name)), value.join(",")));
     }
-    let values = record.roots.iter().filter_map(|r| r.filter.first()?.2.clone());
+    let values = record.roots.iter().filter_map(|r| r.filter.first()?.2.first().cloned());
     for (n, value) in values.enumerate() {
         out.push((format!("REENACT_ROOT_{}", n + 1), value));
     }

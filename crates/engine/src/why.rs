@@ -46,7 +46,7 @@ impl Asked {
             for root in &record.roots {
                 for (field, name, value) in &root.filter {
                     if let (Some(entity), true, Some(value)) =
-                        (root.entities.first(), name.as_deref() == Some(seed), value)
+                        (root.entities.first(), name.as_deref() == Some(seed), value.first())
                     {
                         return Ok(Self { entity: entity.clone(), field: field.clone(), value: value.clone() });
                     }

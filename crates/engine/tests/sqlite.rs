@@ -130,7 +130,7 @@ async fn captured(
 ) -> reenact_model::Result<Captured> {
     let writer = Arc::new(BundleWriter::create(place.clone(), &[keys.identity.recipient()]).expect("a writer"));
     let agents = agents(pipeline, keys, &writer, piped);
-    let seeds = Seeds(BTreeMap::from([("order".to_owned(), order.to_owned())]));
+    let seeds = order.split(',').fold(Seeds::default(), |seeds, order| seeds.with("order", order));
     capture::capture(pipeline, policy, agents, &seeds, &writer, &keys.signing, None, None, &Silent).await
 }
 
@@ -181,6 +181,16 @@ async fn a_reference_that_dangled_must_dangle_again() {
     let (shop, keys, place) = (Shop::open().await, Keys::new(), Arc::new(Memory::new()));
     let captured = captured(&shop.pipeline(PIPELINE), POLICY, &keys, &place, "9", false).await.expect("captures");
     assert_eq!(captured.record.dangling.iter().map(|d| d.keys.len()).collect::<Vec<_>>(), [1]);
+    let (_, report) = replayed(&shop, &keys, &place).await;
+    assert_eq!(report.differences, []);
+}
+
+#[tokio::test]
+async fn a_seed_may_have_several_values() {
+    let (shop, keys, place) = (Shop::open().await, Keys::new(), Arc::new(Memory::new()));
+    let captured = captured(&shop.pipeline(PIPELINE), POLICY, &keys, &place, "8,7", true).await.expect("captures");
+    assert_eq!(captured.rows.values().sum::<u64>(), 8);
+    assert_eq!(captured.record.seeds["order"].len(), 2);
     let (_, report) = replayed(&shop, &keys, &place).await;
     assert_eq!(report.differences, []);
 }

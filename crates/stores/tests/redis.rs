@@ -18,7 +18,8 @@ use reenact_stores::redis::Redis;
 use reenact_stores::{Selection, Store as _};
 
 async fn connect(dsn: &Dsn) -> MultiplexedConnection {
-    Client::open(dsn.expose()).unwrap().get_multiplexed_async_connection().await.unwrap()
+    let config = ::redis::AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(20)));
+    Client::open(dsn.expose()).unwrap().get_multiplexed_async_connection_with_config(&config).await.unwrap()
 }
 
 async fn run(connection: &mut MultiplexedConnection, words: &[&str]) -> Value {

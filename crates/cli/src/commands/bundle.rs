@@ -49,7 +49,7 @@ pub(crate) fn inspect(args: &Open, json: bool) -> Result<u8> {
         }
     }
     for (seed, pseudonym) in &record.seeds {
-        render::out(&format!("seed.{seed} -> {pseudonym}"));
+        render::out(&format!("seed.{seed} -> {}", pseudonym.join(", ")));
     }
     render::out("");
     let rows: Vec<Vec<String>> = digests.iter().map(|(id, d)| vec![id.to_string(), d.count.to_string()]).collect();

@@ -163,7 +163,7 @@ fn show_captured(done: &Captured, to: &Path, json: bool) {
     render::out(&format!("captured {total} records of {} entities with {queries} queries", done.rows.len()));
     render::out(&format!("cut: {} (skew {} ms)", grade(done), done.record.skew_ms));
     for (seed, pseudonym) in &done.record.seeds {
-        render::out(&format!("seed.{seed} -> {pseudonym}"));
+        render::out(&format!("seed.{seed} -> {}", pseudonym.join(", ")));
     }
     for dangling in &done.record.dangling {
         render::out(&format!(
@@ -202,19 +202,21 @@ fn seeds(args: &Capture) -> Result<Seeds> {
     };
     for text in &args.seed {
         let (name, value) = pair(text, "--seed")?;
-        seeds.0.insert(name, value);
+        seeds = seeds.with(name, value);
     }
     for text in &args.seed_env {
         let (name, variable) = pair(text, "--seed-env")?;
         let value = std::env::var(&variable)
             .map_err(|_| Error::new(Class::Input, format!("the variable `{variable}` is not set")))?;
-        seeds.0.insert(name, value);
+        seeds = seeds.with(name, value);
     }
     for text in &args.seed_file {
         let (name, path) = pair(text, "--seed-file")?;
         let value = fs::read_to_string(&path)
             .map_err(|e| Error::new(Class::Input, format!("`{path}` can't be read: {}", e.kind())))?;
-        seeds.0.insert(name, value.trim_end_matches('\n').to_owned());
+        for value in value.lines() {
+            seeds = seeds.with(&name, value);
+        }
     }
     Ok(seeds)
 }

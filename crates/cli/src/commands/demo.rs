@@ -112,7 +112,7 @@ async fn play(args: &Demo, folder: &Path, provider: &dyn Provider, production: &
     chapter("capture");
     let path = folder.join("incident.reenact");
     let writer = Arc::new(BundleWriter::create(Arc::new(Directory::create(&path)?), &[identity.recipient()])?);
-    let seeds = Seeds(BTreeMap::from([("order".to_owned(), incident.order.clone())]));
+    let seeds = Seeds::default().with("order", &incident.order);
     let captured = capture::capture(
         &pipeline,
         &policy,
@@ -230,7 +230,7 @@ fn show_captured(captured: &Captured) {
     render::out(&render::table(&["entity", "records"], &rows));
     render::out(&format!("cut: {:?}, skew {} ms", captured.record.grade, captured.record.skew_ms).to_lowercase());
     for (seed, pseudonym) in &captured.record.seeds {
-        render::out(&format!("seed.{seed} -> {pseudonym}"));
+        render::out(&format!("seed.{seed} -> {}", pseudonym.join(", ")));
     }
 }
 

@@ -64,7 +64,7 @@ pub(crate) fn show(report: &ReplayReport, json: bool) -> u8 {
         let differences: Vec<String> = report.differences.iter().map(ToString::to_string).collect();
         render::json(&serde_json::json!({
             "format": "reenact/replay", "format_version": "1.0", "records": rows, "compared": report.compared,
-            "differences": differences,
+            "differences": differences, "load_ms": report.load_ms, "verify_ms": report.verify_ms,
         }));
     } else if report.differences.is_empty() {
         render::line(&format!("loaded {rows} records; {} comparisons, no difference", report.compared));

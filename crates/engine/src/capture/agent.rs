@@ -126,8 +126,8 @@ pub struct Scouted {
     pub rows: Vec<u64>,
     /// Where they lead.
     pub found: Vec<Found>,
-    /// Pseudonyms of the root's filter: root, and one per field.
-    pub roots: Vec<(usize, Vec<Option<String>>)>,
+    /// Pseudonyms of the root's filter: root, and one per field for each value in turn.
+    pub roots: Vec<(usize, Vec<Vec<String>>)>,
 }
 
 /// An estimate of the server's.

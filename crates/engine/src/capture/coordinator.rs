@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 use reenact_bundle::{BundleId, BundleWriter, Contents, MemberInfo, Sealed, SigningKey};
 use reenact_mask::{Plan, Policy, Salt};
 use reenact_model::graph;
-use reenact_model::{Class, Entity, EntityId, Error, Finding, Key, KeySet, Part, Result, ServiceCatalog, Site};
+use reenact_model::{Class, Entity, EntityId, Error, Finding, Key, Part, Result, ServiceCatalog, Site};
 use reenact_stores::GroupOffsets;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -235,7 +235,7 @@ fn roots(pipeline: &Pipeline, bound: &Bound) -> Vec<RootRecord> {
         .zip(&pipeline.roots)
         .map(|(b, r)| RootRecord {
             entities: b.entities.clone(),
-            filter: r.filter.iter().map(|(f, v)| (f.clone(), seed(v), None)).collect(),
+            filter: r.filter.iter().map(|(f, v)| (f.clone(), seed(v), Vec::new())).collect(),
         })
         .collect()
 }
@@ -357,7 +357,7 @@ fn now_ms() -> i64 {
 }
 
 /// Pseudonyms of the roots' filters.
-type Pseudonyms = BTreeMap<usize, Vec<Option<String>>>;
+type Pseudonyms = BTreeMap<usize, Vec<Vec<String>>>;
 
 type Cut = (Vec<PinnedPart>, Vec<(String, GroupOffsets)>, u64, Grade);
 
@@ -374,7 +374,7 @@ fn record(
     for (root, values) in pseudonyms {
         for ((_, seed, slot), value) in roots[*root].filter.iter_mut().zip(values) {
             slot.clone_from(value);
-            if let (Some(seed), Some(value)) = (seed, value) {
+            if let Some(seed) = seed {
                 seeds.insert(seed.clone(), value.clone());
             }
         }
@@ -491,19 +491,33 @@ impl Walk<'_> {
                 let keys = if root.filter.is_empty() {
                     None
                 } else {
-                    let values = root.filter.iter().map(|(_, value)| match value {
-                        Value::Literal(text) => text.clone(),
-                        Value::Seed(name) => self.seeds.0.get(name).cloned().unwrap_or_default(),
-                    });
-                    let set: KeySet = [Key::new(values)].into_iter().collect();
                     let recipient = self.prepared.setup.recipients.get(&entity.service);
-                    Some(SealedBox::new(recipient.map_or("", String::as_str), &set)?)
+                    Some(SealedBox::new(recipient.map_or("", String::as_str), &self.values(root)?)?)
                 };
                 let what = What::Root(n);
                 steps.push(Step { what, entity: entity.clone(), levels: bound.levels, depth: 0, keys });
             }
         }
         Ok(steps)
+    }
+
+    /// The keys that a root's filter asks for: one, or one for each value of its seed.
+    fn values(&self, root: &crate::pipeline::Root) -> Result<Vec<Key>> {
+        let columns: Vec<Vec<String>> = root
+            .filter
+            .iter()
+            .map(|(_, value)| match value {
+                Value::Literal(text) => vec![text.clone()],
+                Value::Seed(name) => self.seeds.0.get(name).cloned().unwrap_or_default(),
+            })
+            .collect();
+        let longest = columns.iter().map(Vec::len).max().unwrap_or(0);
+        if columns.iter().any(|c| c.len() != longest && c.len() != 1) {
+            return Err(Error::new(Class::Input, "the seeds of a root have different numbers of values")
+                .help("give each seed one value, or all of them as many")
+                .at(Site::default().with_span(Some(root.span.clone()))));
+        }
+        Ok((0..longest).map(|n| Key::new(columns.iter().map(|c| c[n.min(c.len() - 1)].as_str()))).collect())
     }
 
     /// Pins all parts, sinks first, each turn waiting for the one before.

@@ -84,9 +84,14 @@ impl LocalAgent {
                     Some(keys) => {
                         let fields = state.setup.roots[root].fields.clone();
                         let question = Match { fields: fields.clone(), keys: Arc::new(keys), condition: None };
-                        let values = question.keys.iter().next().map(|k| k.parts().to_vec()).unwrap_or_default();
-                        let filter = fields.into_iter().zip(values.iter().map(ToString::to_string)).collect();
-                        (Selection::Where(filter), via, Some(question))
+                        let selection = match question.keys.iter().next() {
+                            Some(key) if question.keys.len() == 1 => {
+                                let values = key.parts().iter().map(ToString::to_string);
+                                Selection::Where(fields.into_iter().zip(values).collect())
+                            }
+                            _ => Selection::Match { any: vec![question.clone()], except: Vec::new() },
+                        };
+                        (selection, via, Some(question))
                     }
                 }
             }
@@ -140,17 +145,21 @@ impl LocalAgent {
     }
 
     /// The pseudonyms of a root's filter.
-    fn pseudonyms(&mut self, root: usize, entity: &EntityId, values: &KeySet) -> Result<Vec<Option<String>>> {
+    fn pseudonyms(&mut self, root: usize, entity: &EntityId, values: &[Key]) -> Result<Vec<Vec<String>>> {
         let state = self.state.as_mut().ok_or_else(unprepared)?;
         let fields = state.setup.roots[root].fields.clone();
-        let values: Vec<Box<str>> = values.iter().next().map(|k| k.parts().to_vec()).unwrap_or_default();
         let entity = state.entities.get(entity).map(|e| Arc::clone(&e.entity)).ok_or_else(unprepared)?;
         let masker = state.masker.as_mut().ok_or_else(unprepared)?;
         let mut out = Vec::new();
-        for (field, value) in fields.into_iter().zip(values) {
+        for (n, field) in fields.into_iter().enumerate() {
             let column = entity.field(&field.column).ok_or_else(unprepared)?.clone();
-            let pseudonym = masker.key(&[(entity.id.clone(), column, field)], &Key::new([value]))?;
-            out.push(pseudonym.and_then(|k| k.parts().first().map(ToString::to_string)));
+            let field = [(entity.id.clone(), column, field)];
+            let mut pseudonyms = Vec::new();
+            for value in values {
+                let key = masker.key(&field, &Key::new([value.parts()[n].clone()]))?;
+                pseudonyms.extend(key.and_then(|k| k.parts().first().map(ToString::to_string)));
+            }
+            out.push(pseudonyms);
         }
         Ok(out)
     }
@@ -258,11 +267,17 @@ impl Agent for LocalAgent {
         let mut out = Scouted::default();
         let mut leads = Leads::new();
         for step in &steps {
-            let mut keys = step.keys.as_ref().map(|sealed| self.key.open::<KeySet>(sealed)).transpose()?;
-            if let (What::Root(root), Some(values)) = (step.what, &keys) {
-                let values = values.clone();
-                out.roots.push((root, self.pseudonyms(root, &step.entity, &values)?));
-            } else if let Some(wanted) = &mut keys {
+            // A root's values come in the order in which they were given; keys are a set.
+            let mut keys = match (step.what, &step.keys) {
+                (_, None) => None,
+                (What::Root(root), Some(sealed)) => {
+                    let values: Vec<Key> = self.key.open(sealed)?;
+                    out.roots.push((root, self.pseudonyms(root, &step.entity, &values)?));
+                    Some(values.into_iter().collect())
+                }
+                (_, Some(sealed)) => Some(self.key.open::<KeySet>(sealed)?),
+            };
+            if let (What::Parent(_) | What::Child(_), Some(wanted)) = (step.what, &mut keys) {
                 let state = self.state.as_mut().ok_or_else(unprepared)?;
                 // Asked before with the same or a further reach: nothing new can come.
                 for ((what, levels), asked) in &state.asked {

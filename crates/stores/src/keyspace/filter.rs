@@ -3,7 +3,6 @@
 //! Hidden here: selections of stores that can't filter by themselves. Every test goes through the model's extractor, so
 //! that a store and the closure never disagree about a key.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{BooleanArray, RecordBatch};
@@ -71,12 +70,6 @@ impl Filter {
             return Err(Error::new(Class::Input, format!("there is no field `{unknown}`")).at(Site::entity(&entity.id)));
         }
         Ok(Self { any, all, except, entity, limit: read.limit, taken: 0, wanted })
-    }
-
-    /// The columns that must be read: those wanted and those that a test looks at.
-    pub(crate) fn columns(&self) -> BTreeSet<&str> {
-        let tests = self.any.iter().flatten().chain(&self.all).chain(&self.except);
-        tests.flat_map(|test| test.extractor.columns()).chain(self.wanted.iter().map(String::as_str)).collect()
     }
 
     /// Which rows may pass, as far as these columns tell.

@@ -78,6 +78,9 @@ impl Link {
 impl Held<'_> {
     pub(super) async fn raw(&mut self, commands: Vec<Cmd>) -> Result<Vec<Value>> {
         let count = commands.len();
+        if count == 0 {
+            return Ok(Vec::new());
+        }
         let mut pipeline = Pipeline::with_capacity(count);
         for command in commands {
             pipeline.add_command(command);
