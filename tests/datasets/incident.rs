@@ -46,7 +46,8 @@ impl Incident {
             (service.name.clone(), Box::new(agent) as Box<dyn Agent>)
         };
         let agents = pipeline.services.iter().map(agent).collect();
-        let seeds = Seeds(pipeline.seeds().into_iter().map(|name| (name, seed.unwrap_or_default().to_owned())).collect());
+        let all = pipeline.seeds();
+        let seeds = all.iter().fold(Seeds::default(), |seeds, name| seeds.with(name, seed.unwrap_or_default()));
         let policy = PathBuf::from(&pipeline.file).with_file_name(&pipeline.policy);
         let policy = std::fs::read_to_string(&policy).unwrap_or_else(|e| panic!("{}: {e}", policy.display()));
         let captured =

@@ -88,7 +88,7 @@ async fn one_order(folder: &Path, production: &Servers, events: &[Event], order:
         assert_eq!(incident.counts(), counts(&expected));
         assert_eq!(incident.dangling(), BTreeMap::new());
     }
-    let pseudonym = incident.captured.record.seeds.get("order").cloned().expect("the root's pseudonym");
+    let pseudonym = incident.captured.record.seeds["order"].first().cloned().expect("the root's pseudonym");
     assert_ne!(pseudonym, order);
     replayed(&incident, async |target| {
         let seen = target.look().await;
