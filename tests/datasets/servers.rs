@@ -19,7 +19,7 @@ impl Servers {
         let open = std::fs::Permissions::from_mode(0o755);
         let folder = tempfile::Builder::new().prefix("ds-").permissions(open).tempdir().expect("a folder");
         let state = tempfile::tempdir().expect("a folder");
-        let provider = Process::new(Registry::at(state.path()).expect("a register")).base(folder.path());
+        let provider = Process::new(Registry::at(state.path()).expect("a register")).base(folder.path()).with_admins();
         let lease = provider.lease(&Wanted::new(wanted.iter().copied())).await.unwrap_or_else(|e| panic!("{e}"));
         let servers = Self(lease.clone());
         let result = AssertUnwindSafe(body(&servers)).catch_unwind().await;
@@ -32,6 +32,11 @@ impl Servers {
     /// The URL of a service.
     pub(crate) fn dsn(&self, service: &str) -> &Dsn {
         self.0.dsn(service).expect("a service of the lease")
+    }
+
+    /// The URL of the account that may do everything on a SQL service's server.
+    pub(crate) fn admin(&self, service: &str) -> &Dsn {
+        &self.0.admins[service]
     }
 
     /// A service of the lease.

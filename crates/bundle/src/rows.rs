@@ -130,7 +130,7 @@ impl Member {
                 let next = guarded(&self.info, &self.chunks, || reader.next().transpose().map_err(|_| ()))?;
                 match next {
                     Some(batch) => {
-                        self.digest.add(&batch, self.entity.writable().map(|field| field.name.as_str()));
+                        self.digest.add(&batch, self.entity.compared());
                         return Ok(Some(batch));
                     }
                     None => self.reader = None,

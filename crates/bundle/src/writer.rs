@@ -177,7 +177,7 @@ pub struct Sealed {
     pub id: MemberId,
     /// The entity whose records it holds.
     pub entity: EntityId,
-    /// Count and content digest over the entity's writable columns, in the entity's order.
+    /// Count and content digest over the columns that a replay must reproduce ([`Entity::compared`]), in the entity's order.
     pub digest: EntityDigest,
     /// The SHA-256 of the file, in hexadecimal.
     pub sha256: String,
@@ -284,7 +284,7 @@ impl MemberWriter {
             return Err(Error::new(Class::Unexpected, "rows of another entity"));
         }
         let batch = columns::with_via(&self.entity, &self.schema, rows.batch(), rows.via())?;
-        self.digest.add(rows.batch(), self.entity.writable().map(|field| field.name.as_str()));
+        self.digest.add(rows.batch(), self.entity.compared());
         self.chunker.push(batch)?;
         self.encode()
     }

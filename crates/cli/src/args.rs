@@ -47,7 +47,7 @@ pub(crate) enum Command {
     /// Capture an incident into a sealed bundle
     Capture(Capture),
     /// Show what a bundle holds and what was done to every field
-    Inspect(Open),
+    Inspect(Inspect),
     /// Check every byte of a bundle
     Verify(Open),
     /// Show why a record is in a bundle: the chain from a root to it
@@ -132,11 +132,17 @@ pub(crate) struct Capture {
 pub(crate) struct Open {
     /// The bundle
     pub(crate) bundle: PathBuf,
+    #[command(flatten)]
+    pub(crate) keys: KeyringArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Inspect {
+    #[command(flatten)]
+    pub(crate) open: Open,
     /// Show one record only: `seed.NAME` or `service/entity.field=value`
     #[arg(long, value_name = "RECORD")]
     pub(crate) record: Option<String>,
-    #[command(flatten)]
-    pub(crate) keys: KeyringArgs,
 }
 
 #[derive(Args, Debug)]

@@ -109,7 +109,7 @@ pub enum Children {
 pub struct Limits {
     /// The most records.
     pub rows: u64,
-    /// The most bytes, as they are in memory.
+    /// The most bytes of one service, as they are in memory.
     pub bytes: u64,
     /// The longest time that a source is held.
     pub read_time: Duration,

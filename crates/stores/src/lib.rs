@@ -27,8 +27,14 @@ pub mod sql;
 mod stream;
 
 /// All stores of this build.
-pub static STORES: &[&dyn Store] =
-    &[&sql::postgres::Postgres, &sql::sqlite::Sqlite, &redis::Redis, &kafka::Kafka, &memory::Memory];
+pub static STORES: &[&dyn Store] = &[
+    &sql::postgres::Postgres,
+    &sql::mysql::Mysql,
+    &sql::sqlite::Sqlite,
+    &redis::Redis,
+    &kafka::Kafka,
+    &memory::Memory,
+];
 
 /// The name of the marker that a target must hold: a table `reenact_target`, a key `reenact:target`, a topic `reenact.target`.
 pub const MARKER: &str = "reenact_target";

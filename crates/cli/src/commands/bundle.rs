@@ -9,7 +9,7 @@ use reenact_engine::why::{self, Asked, Link};
 use reenact_model::Result;
 
 use super::capture::decisions;
-use crate::args::{KeyringArgs, Open, Why};
+use crate::args::{Inspect, KeyringArgs, Open, Why};
 use crate::{keyring, render};
 
 /// Opens a bundle with the reader's keys.
@@ -20,8 +20,8 @@ pub(crate) fn open(path: &Path, keys: &KeyringArgs) -> Result<Arc<Bundle>> {
 }
 
 /// `inspect`.
-pub(crate) fn inspect(args: &Open, json: bool) -> Result<u8> {
-    let bundle = open(&args.bundle, &args.keys)?;
+pub(crate) fn inspect(args: &Inspect, json: bool) -> Result<u8> {
+    let bundle = open(&args.open.bundle, &args.open.keys)?;
     let contents = bundle.contents();
     let record = CaptureRecord::of(contents)?;
     if let Some(asked) = &args.record {

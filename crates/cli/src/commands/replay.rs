@@ -101,8 +101,19 @@ pub(crate) async fn replay(args: &Replay, json: bool) -> Result<u8> {
     Ok(show(&report, json))
 }
 
-/// `run`: the child's exit code, or 125 to 127 for what fails before the child runs.
+/// `run`: the child's exit code; 125 if the environment can't be made, 126 or 127 if the command can't be run.
 pub(crate) async fn run(args: &Run) -> Result<u8> {
+    // A code of ours must not be taken for one of the child's.
+    match run_child(args).await {
+        Ok(code) => Ok(code),
+        Err(error) => {
+            render::error(&error, false);
+            Ok(125)
+        }
+    }
+}
+
+async fn run_child(args: &Run) -> Result<u8> {
     let bundle = open(&args.bundle, &args.keys)?;
     let registry = Registry::open()?;
     let provider = Process::new(Registry::open()?);
@@ -123,8 +134,9 @@ pub(crate) async fn run(args: &Run) -> Result<u8> {
 
 async fn run_in(bundle: &Arc<Bundle>, lease: &Lease, args: &Run) -> Result<u8> {
     let report = load(bundle, lease, args.accept_skewed).await?;
-    if !report.differences.is_empty() {
-        return Ok(show(&report, false));
+    if let Some(difference) = report.differences.first() {
+        show(&report, false);
+        return Err(Error::new(Class::Differences, format!("the replay differs from the bundle: {difference}")));
     }
     let contract = replay::contract(bundle.contents(), &lease.id, &lease.endpoints)?;
     let mut command = tokio::process::Command::new(&args.command[0]);

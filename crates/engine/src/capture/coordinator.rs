@@ -316,7 +316,7 @@ async fn run(
     let queries = agents.keys().cloned().zip(collected.iter().map(|c| c.queries)).collect();
     let late: u64 = collected.iter().map(|c| c.late).sum();
     let grade = match (parts.len(), late) {
-        (1, _) => Grade::Exact,
+        (1, 0) => Grade::Exact,
         (_, 0) => Grade::Causal,
         _ => Grade::Skewed,
     };

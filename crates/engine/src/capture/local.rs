@@ -337,13 +337,15 @@ impl Agent for LocalAgent {
             }
         }
         let mut masker = state.masker.take().ok_or_else(unprepared)?;
+        let mut bytes = 0;
         for entity in state.entities.values() {
             let reads = entity.reads(state.setup.limits.0);
             if reads.is_empty() {
                 continue;
             }
             let member = writer.member(&entity.entity)?;
-            let (back, sealed) = collect_entity(&**source, reads, masker, member, state.setup.limits.1).await?;
+            let (back, sealed) =
+                collect_entity(&**source, reads, masker, member, (&mut bytes, state.setup.limits.1)).await?;
             masker = back;
             out.sealed.extend(sealed);
         }
@@ -373,7 +375,7 @@ async fn collect_entity(
     reads: Vec<Read>,
     mut masker: Masker,
     mut member: MemberWriter,
-    byte_limit: u64,
+    (bytes, byte_limit): (&mut u64, u64),
 ) -> Result<(Masker, Option<Sealed>)> {
     let (to_mask, mut captured) = mpsc::channel::<Captured>(2);
     let (to_write, mut to_seal) = mpsc::channel::<Masked>(2);
@@ -395,15 +397,14 @@ async fn collect_entity(
         if rows == 0 { Ok(None) } else { member.seal().map(Some) }
     });
     let reading = async {
-        let mut bytes = 0;
         for read in reads {
             let entity = Arc::clone(&read.entity);
             let mut batches = source.read(read);
             while let Some(rows) = batches.next().await {
                 let rows = rows?;
-                bytes += rows.bytes();
-                if bytes > byte_limit {
-                    let message = format!("it holds more than the limit of {byte_limit} bytes");
+                *bytes += rows.bytes();
+                if *bytes > byte_limit {
+                    let message = format!("with it the service gives more than the limit of {byte_limit} bytes");
                     return Err(Error::new(Class::Limit, message)
                         .at(Site::entity(&entity.id))
                         .help("raise `limits: { bytes: … }` in the pipeline, or narrow the root"));

@@ -101,7 +101,7 @@ pub async fn keys(source: &dyn Source, read: Read, columns: &[&str]) -> Result<V
 /// # Errors
 /// If any step fails.
 pub async fn load(source: &dyn Source, target: &mut dyn Target, catalog: &ServiceCatalog) -> Result<()> {
-    target.gates(&[catalog.identity.clone()]).await?;
+    target.gates(std::slice::from_ref(&catalog.identity)).await?;
     target.prepare(catalog).await?;
     let entities: Vec<&Entity> = catalog.entities.iter().map(AsRef::as_ref).collect();
     let waves = waves(&entities, &catalog.relationships);

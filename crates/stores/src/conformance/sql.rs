@@ -12,6 +12,7 @@
 //! | `log` | `at` timestamp, `note`: no key, two equal rows |
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -41,8 +42,8 @@ pub fn rows(backslash: &str) -> String {
     let mut sql = String::new();
     for (n, sku) in SKUS.iter().enumerate() {
         let sku = sku.replace('\'', "''").replace('\\', backslash);
-        sql.push_str(&format!("INSERT INTO item (sku, price) VALUES ('{sku}', {n}.50);\n"));
-        sql.push_str(&format!("INSERT INTO line (order_no, pos, sku) VALUES ({}, {}, '{sku}');\n", n / 2, n % 2));
+        let _ = writeln!(sql, "INSERT INTO item (sku, price) VALUES ('{sku}', {n}.50);");
+        let _ = writeln!(sql, "INSERT INTO line (order_no, pos, sku) VALUES ({}, {}, '{sku}');", n / 2, n % 2);
     }
     sql.push_str(
         "INSERT INTO person (id, name, email, boss_id, team_id) VALUES (1, 'Ann', 'ann@shop.example', NULL, NULL);

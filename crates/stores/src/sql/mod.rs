@@ -3,6 +3,7 @@
 //! Hidden here: what is the same in every dialect: which columns a read or a load means, globs of a scope, when two
 //! descriptions of a table agree, sums over batches. No SQL text is made here; quoting and queries are each dialect's own.
 
+pub mod mysql;
 pub mod postgres;
 pub mod sqlite;
 

@@ -35,7 +35,9 @@ impl Server {
         }
     }
 
-    fn at(&self, dsn: &Dsn, database: &str) -> Dsn {
+    /// The same server and account, another database.
+    #[expect(clippy::unused_self, reason = "a question to the server")]
+    pub(crate) fn at(&self, dsn: &Dsn, database: &str) -> Dsn {
         let (server, _) = dsn.expose().rsplit_once('/').expect("a database in the url");
         Dsn::new(format!("{server}/{database}"))
     }
@@ -49,15 +51,22 @@ impl Server {
     /// A new database that the plain account owns.
     pub(crate) async fn database(&self) -> Dsn {
         let own = self.lease.dsn("db").expect("a url");
-        let name = format!("d{}", self.next.fetch_add(1, Ordering::Relaxed));
-        if self.kind == Kind::Postgres {
-            self.run(own, &format!("CREATE DATABASE {name}")).await;
-        } else {
-            let user = own.expose().split("//").nth(1).and_then(|rest| rest.split(':').next()).expect("a user");
-            let admin = self.lease.admins["db"].clone();
-            self.run(&admin, &format!("CREATE DATABASE {name}; GRANT ALL ON {name}.* TO `{user}`@`%`")).await;
+        let mut name = format!("d{}", self.next.fetch_add(1, Ordering::Relaxed));
+        let mut charset = "";
+        if self.kind == Kind::Mysql {
+            // The account may make databases whose names begin with its own.
+            let (_, first) = own.expose().rsplit_once('/').expect("a database in the url");
+            (name, charset) = (format!("{first}__{name}"), " CHARACTER SET utf8mb4");
         }
+        self.run(own, &format!("CREATE DATABASE {name}{charset}")).await;
         self.at(own, &name)
+    }
+
+    /// The names of all databases of a MySQL server.
+    pub(crate) async fn databases(&self) -> Vec<String> {
+        let mut connection = MySqlConnection::connect(self.lease.admins["db"].expose()).await.expect("connects");
+        let sql = "SELECT cast(SCHEMA_NAME AS char) FROM information_schema.SCHEMATA";
+        sqlx::query_scalar(sql).fetch_all(&mut connection).await.expect("names")
     }
 
     /// A new database with tables and rows.

@@ -83,7 +83,7 @@ async fn connect(dsn: &Dsn, service: &str, settings: &str) -> Result<PgConnectio
 }
 
 fn unreachable(error: &sqlx::Error, dsn: &Dsn, service: &str) -> Error {
-    let code = error.as_database_error().and_then(|e| e.code().map(|code| code.into_owned()));
+    let code = error.as_database_error().and_then(|e| e.code().map(std::borrow::Cow::into_owned));
     let place = dsn.place();
     let (message, help) = match code.as_deref() {
         Some(code) if code.starts_with("28") => ("did not let us in", "check the user, the password and `pg_hba.conf`"),

@@ -96,11 +96,11 @@ pub(super) fn copy_out<'a>(
         let decoding = tokio::task::spawn_blocking(move || decode(&mut decoder, incoming, &out));
         let reading = tokio::spawn(read(sessions, sql, chunks));
         let died = |_| Error::new(Class::Unexpected, "a reading task died").at(site());
-        let decoded = decoding.await.map_err(died)?;
+        let outcome = decoding.await.map_err(died)?;
         // When the decoder stopped, the reader finds its channel closed and stops too.
         let read = reading.await.map_err(died)?;
         read.map_err(|e| e.at(site()))?;
-        decoded
+        outcome
     })
 }
 
