@@ -1,11 +1,9 @@
-//! The benchmark of rooted closures: `cargo bench --bench closure`.
+//! The benchmark of rooted closures: `cargo bench --bench whole -- closure`.
 //!
 //! 500 customers with everything that hangs on them, 10,500 rows out of 10.5 million, as a whole process: schema, plan, walk,
 //! pin, read, mask, seal, sign.
 
-mod support;
-
-use support::{Postgres, median, report};
+use crate::support::{self, Postgres, median, report};
 
 const PIPELINE: &str = r#"version: 1
 services:
@@ -13,7 +11,7 @@ services:
 roots: [ { from: shop/public.customers, where: { id: "${seed.customer}" }, children: all } ]
 policy: policy.yaml
 "#;
-const POLICY: &str = r#"version: 1
+const POLICY: &str = r"version: 1
 domains:
   customer: { canonical: integer, mask: integer }
 rules:
@@ -23,9 +21,9 @@ rules:
   - name: rest
     on: [ shop/public.orders.id, shop/public.orders.at, shop/public.orders.total, shop/public.items.id, shop/public.items.order_id, shop/public.items.sku, shop/public.items.qty, shop/public.payments.id, shop/public.payments.order_id, shop/public.payments.amount ]
     keep: { reason: benchmark }
-"#;
+";
 
-fn main() {
+pub(crate) fn run() {
     let rounds = 5;
     let server = Postgres::start();
     server.psql("shop", &support::dataset("bench/shop10m.sql"));

@@ -1,11 +1,9 @@
-//! The benchmark of whole tables: `cargo bench --bench people`.
+//! The benchmark of whole tables: `cargo bench --bench whole -- people`.
 //!
 //! One table of 5 million rows, captured with three of its eight columns masked, and loaded again, beside the tools that do
 //! nothing else than copy it, all on one server in one run. Ratios are what counts.
 
-mod support;
-
-use support::{Measured, Postgres, median, report, sh};
+use crate::support::{self, Measured, Postgres, median, report, sh};
 
 const PIPELINE: &str = r#"version: 1
 services:
@@ -14,7 +12,7 @@ roots: [ { from: "people/**" } ]
 limits: { rows: 100000000, bytes: 64GiB, read_time: 1h }
 policy: policy.yaml
 "#;
-const POLICY: &str = r#"version: 1
+const POLICY: &str = r"version: 1
 rules:
   - { name: first, on: [ people/public.people5m.first_name ], mask: { name: { part: first } } }
   - { name: last, on: [ people/public.people5m.last_name ], mask: { name: { part: last } } }
@@ -22,9 +20,9 @@ rules:
   - name: rest
     on: [ people/public.people5m.id, people/public.people5m.phone, people/public.people5m.city, people/public.people5m.balance, people/public.people5m.created_at ]
     keep: { reason: benchmark }
-"#;
+";
 
-fn main() {
+pub(crate) fn run() {
     let rows: u64 = std::env::var("REENACT_BENCH_ROWS").ok().and_then(|r| r.parse().ok()).unwrap_or(5_000_000);
     let rounds = 3;
     let server = Postgres::start();

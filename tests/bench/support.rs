@@ -174,7 +174,6 @@ pub(crate) fn json_number(json: &str, field: &str) -> String {
 }
 
 /// The size of a folder's files, in bytes.
-#[allow(dead_code, reason = "one of the two benchmarks uses it")]
 pub(crate) fn size_of(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).expect("a folder");
     entries.filter_map(Result::ok).filter_map(|e| e.metadata().ok()).map(|m| m.len()).sum()

@@ -53,8 +53,7 @@ impl Incident {
         let captured =
             capture::capture(&pipeline, &policy, agents, &seeds, &writer, &signing, None, None, &Silent).await;
         let captured = captured.unwrap_or_else(|e| panic!("no capture: {e}"));
-        let keyring =
-            Keyring { trusted: vec![signing.public()], identities: vec![identity], ..Keyring::default() };
+        let keyring = Keyring { trusted: vec![signing.public()], identities: vec![identity], ..Keyring::default() };
         let bundle = Bundle::open(place, &keyring).unwrap_or_else(|e| panic!("no bundle: {e}"));
         Self { pipeline, captured, bundle: Arc::new(bundle) }
     }
@@ -140,7 +139,8 @@ fn records(entity: &Entity, batch: &arrow::array::RecordBatch) -> Vec<Record> {
         .filter_map(|f| Some((f, batch.column_by_name(&f.name)?)))
         .map(|(f, array)| (f.name.clone(), Reader::new(array, f.value)))
         .collect();
-    let record = |row| columns.iter().map(move |(name, c)| (name.clone(), c.get(row).map(std::borrow::Cow::into_owned)));
+    let record =
+        |row| columns.iter().map(move |(name, c)| (name.clone(), c.get(row).map(std::borrow::Cow::into_owned)));
     (0..batch.num_rows()).map(|row| record(row).collect()).collect()
 }
 

@@ -9,8 +9,7 @@ use crate::incident::{Incident, Record, pipeline, read};
 use crate::servers::{Servers, mariadb, psql};
 use crate::{Failures, datasets};
 
-const ENGINES: [(&str, Kind); 3] =
-    [("postgres", Kind::Postgres), ("mysql", Kind::Mysql), ("sqlite", Kind::Sqlite)];
+const ENGINES: [(&str, Kind); 3] = [("postgres", Kind::Postgres), ("mysql", Kind::Mysql), ("sqlite", Kind::Sqlite)];
 const ROWS: u64 = 15_607;
 
 /// `public.invoice_line` and `InvoiceLine` are one name.
@@ -30,9 +29,8 @@ fn sorted(rows: impl IntoIterator<Item = Record>) -> Vec<Record> {
 
 fn load(folder: &Path, production: &Servers) {
     let at = |name: &str| folder.join("sql/chinook").join(name);
-    let own = |line: &str| {
-        ["DROP DATABASE ", "CREATE DATABASE ", "USE ", "\\c "].iter().any(|start| line.starts_with(start))
-    };
+    let own =
+        |line: &str| ["DROP DATABASE ", "CREATE DATABASE ", "USE ", "\\c "].iter().any(|start| line.starts_with(start));
     psql(production.dsn("postgres"), &[at("postgres.sql")], &own);
     mariadb(production.dsn("mysql"), &[at("mysql.sql")], &own);
     std::fs::copy(at("chinook.sqlite"), sqlite_path(production)).expect("a copy");

@@ -236,7 +236,7 @@ async fn no_original_is_in_any_member_or_message() {
     let mut all = format!("{captured:?} {:?}", bundle.contents());
     for entity in captured.rows.keys() {
         for rows in bundle.rows(entity).expect("rows") {
-            all.push_str(&format!("{:?}", rows.expect("rows").batch()));
+            all += &format!("{:?}", rows.expect("rows").batch());
         }
     }
     assert!(!all.to_lowercase().contains("canary"), "an original got through");

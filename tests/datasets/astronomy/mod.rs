@@ -156,11 +156,16 @@ async fn whole(folder: &Path, production: &Servers, facts: &Facts) {
             *times.entry(event.order()).or_default() += 1;
         }
         assert_eq!(times.len(), facts.distinct_orders);
-        assert_eq!(times.values().filter(|n| **n == facts.duplicated_records).count(), 1, "one order came again and again");
+        assert_eq!(
+            times.values().filter(|n| **n == facts.duplicated_records).count(),
+            1,
+            "one order came again and again"
+        );
         let booked: Vec<&str> = seen.shipping.iter().map(|row| row.order.as_str()).collect();
         assert_eq!(times.keys().filter(|order| !booked.contains(&order.as_str())).count(), lost, "orders without rows");
         for row in &seen.shipping {
-            let event = seen.events.iter().find(|event| event.order() == row.order).expect("an event of the row's order");
+            let event =
+                seen.events.iter().find(|event| event.order() == row.order).expect("an event of the row's order");
             assert_eq!(event.address(), row.address);
         }
     })
