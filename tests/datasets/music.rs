@@ -9,8 +9,7 @@ use crate::incident::{Incident, Record, pipeline, read};
 use crate::servers::{Servers, mariadb, psql};
 use crate::{Failures, datasets};
 
-const ENGINES: [(&str, Kind); 3] =
-    [("postgres", Kind::Postgres), ("mysql", Kind::Mysql), ("sqlite", Kind::Sqlite)];
+const ENGINES: [(&str, Kind); 3] = [("postgres", Kind::Postgres), ("mysql", Kind::Mysql), ("sqlite", Kind::Sqlite)];
 const ROWS: u64 = 15_607;
 
 /// `public.invoice_line` and `InvoiceLine` are one name.
@@ -21,8 +20,10 @@ fn plain(name: &str) -> String {
 /// Records in an order of their own, with names that all engines share.
 type Tables = BTreeMap<String, Vec<Record>>;
 
+/// What the dump writes as `N'…'` is `char` to PostgreSQL, so blanks at the end are gone there before they reach a column.
 fn sorted(rows: impl IntoIterator<Item = Record>) -> Vec<Record> {
-    let plain_record = |row: Record| -> Record { row.into_iter().map(|(name, value)| (plain(&name), value)).collect() };
+    let value = |value: Option<String>| value.map(|text| text.trim_end().to_owned());
+    let plain_record = |row: Record| -> Record { row.into_iter().map(|(n, v)| (plain(&n), value(v))).collect() };
     let mut rows: Vec<Record> = rows.into_iter().map(plain_record).collect();
     rows.sort();
     rows
@@ -30,9 +31,8 @@ fn sorted(rows: impl IntoIterator<Item = Record>) -> Vec<Record> {
 
 fn load(folder: &Path, production: &Servers) {
     let at = |name: &str| folder.join("sql/chinook").join(name);
-    let own = |line: &str| {
-        ["DROP DATABASE ", "CREATE DATABASE ", "USE ", "\\c "].iter().any(|start| line.starts_with(start))
-    };
+    let own =
+        |line: &str| ["DROP DATABASE ", "CREATE DATABASE ", "USE ", "\\c "].iter().any(|start| line.starts_with(start));
     psql(production.dsn("postgres"), &[at("postgres.sql")], &own);
     mariadb(production.dsn("mysql"), &[at("mysql.sql")], &own);
     std::fs::copy(at("chinook.sqlite"), sqlite_path(production)).expect("a copy");

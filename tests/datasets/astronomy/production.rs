@@ -116,9 +116,9 @@ async fn events(folder: &Path, production: &Servers) -> Vec<Event> {
     let mut events = Vec::new();
     for line in lines::<EventLine>(&folder.join("kafka-orders.jsonl")) {
         let value = decoded(&line.value_b64);
-        let headers = ["traceparent", "baggage"].iter().fold(OwnedHeaders::new(), |all, name| {
-            all.insert(Header { key: name, value: line.headers.get(*name) })
-        });
+        let headers = ["traceparent", "baggage"]
+            .iter()
+            .fold(OwnedHeaders::new(), |all, name| all.insert(Header { key: name, value: line.headers.get(*name) }));
         let record = FutureRecord::<[u8], [u8]>::to(&line.topic)
             .partition(line.partition)
             .timestamp(line.timestamp_ms)
