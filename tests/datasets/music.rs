@@ -20,8 +20,10 @@ fn plain(name: &str) -> String {
 /// Records in an order of their own, with names that all engines share.
 type Tables = BTreeMap<String, Vec<Record>>;
 
+/// What the dump writes as `N'…'` is `char` to PostgreSQL, so blanks at the end are gone there before they reach a column.
 fn sorted(rows: impl IntoIterator<Item = Record>) -> Vec<Record> {
-    let plain_record = |row: Record| -> Record { row.into_iter().map(|(name, value)| (plain(&name), value)).collect() };
+    let value = |value: Option<String>| value.map(|text| text.trim_end().to_owned());
+    let plain_record = |row: Record| -> Record { row.into_iter().map(|(n, v)| (plain(&n), value(v))).collect() };
     let mut rows: Vec<Record> = rows.into_iter().map(plain_record).collect();
     rows.sort();
     rows

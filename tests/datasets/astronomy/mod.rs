@@ -6,6 +6,7 @@ mod target;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use reenact_engine::record::Grade;
 use reenact_environment::Endpoint;
 use reenact_model::Kind;
 use reenact_model::payload::Node;
@@ -88,6 +89,7 @@ async fn one_order(folder: &Path, production: &Servers, events: &[Event], order:
         assert_eq!(incident.counts(), counts(&expected));
         assert_eq!(incident.dangling(), BTreeMap::new());
     }
+    assert_eq!(incident.captured.record.grade, Grade::Causal);
     let pseudonym = incident.captured.record.seeds["order"].first().cloned().expect("the root's pseudonym");
     assert_ne!(pseudonym, order);
     replayed(&incident, async |target| {
@@ -142,6 +144,7 @@ fn addresses_agree(seen: &Seen, lost: bool) {
 
 async fn whole(folder: &Path, production: &Servers, facts: &Facts) {
     let incident = captured(folder, production, "otel/whole.yaml", None).await;
+    assert_eq!(incident.captured.record.grade, Grade::Skewed, "carts are read one after the other");
     let taken = incident.counts();
     assert_eq!(taken["orders"], facts.kafka_records);
     assert_eq!(taken["cart"], facts.redis_keys);
