@@ -1,6 +1,7 @@
 //! A whole capture and replay over SQLite services: in one process, and with every agent behind a byte pipe.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -236,7 +237,7 @@ async fn no_original_is_in_any_member_or_message() {
     let mut all = format!("{captured:?} {:?}", bundle.contents());
     for entity in captured.rows.keys() {
         for rows in bundle.rows(entity).expect("rows") {
-            all += &format!("{:?}", rows.expect("rows").batch());
+            write!(all, "{:?}", rows.expect("rows").batch()).expect("writes");
         }
     }
     assert!(!all.to_lowercase().contains("canary"), "an original got through");
