@@ -56,11 +56,12 @@ pub(crate) fn psql(dsn: &Dsn, files: &[PathBuf], skip: &dyn Fn(&str) -> bool) {
     feed(client, files, skip);
 }
 
-/// Feeds dumps to MariaDB's client, without the lines that `skip` names.
-pub(crate) fn mariadb(dsn: &Dsn, files: &[PathBuf], skip: &dyn Fn(&str) -> bool) {
+/// Feeds dumps to MariaDB's client, without the lines that `skip` names, after a statement of ours.
+pub(crate) fn mariadb(dsn: &Dsn, first: &str, files: &[PathBuf], skip: &dyn Fn(&str) -> bool) {
     let url = url::Url::parse(dsn.expose()).expect("a url");
     let mut client = Command::new("mariadb");
     client.args(["--no-defaults", "--force", "--protocol=tcp", "--default-character-set=utf8mb4"]);
+    client.arg(format!("--init-command={first}"));
     client.arg(format!("--host={}", url.host_str().unwrap_or_default()));
     client.arg(format!("--port={}", url.port().unwrap_or(3306)));
     client.arg(format!("--user={}", url.username())).arg(url.path().trim_start_matches('/'));

@@ -91,7 +91,7 @@ fn load(folder: &Path, set: &Set, production: &Servers) {
         "sql/northwind-pg" => psql(dsn, &at(&["northwind.sql"]), &|_| false),
         "sql/shop-cycle-pg" => psql(dsn, &at(&["shop.sql"]), &|_| false),
         // The dump makes a database of its own; here it goes where the service is.
-        _ => mariadb(dsn, &at(&["schema.sql", "data.sql"]), &|line| {
+        _ => mariadb(dsn, "DO 0", &at(&["schema.sql", "data.sql"]), &|line| {
             ["DROP SCHEMA ", "CREATE SCHEMA ", "USE "].iter().any(|start| line.starts_with(start))
         }),
     }
