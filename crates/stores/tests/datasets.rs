@@ -106,8 +106,9 @@ async fn chinook(kind: Kind, dsn: &Dsn) -> Tables {
             for row in 0..batch.num_rows() {
                 let cell = |(field, array): (&Field, &ArrayRef)| {
                     let text = Reader::new(array, field.value).get(row).map(|text| text.into_owned());
-                    // The PostgreSQL script writes N'Edinburgh ', which that server reads as a `character` without its blank.
-                    text.map(|text| text.trim_end().to_owned())
+                    // The scripts differ where their servers read them differently: N'Edinburgh ' is a `character`
+                    // without its blank to PostgreSQL, and 'a \ b' loses its backslash to MySQL.
+                    text.map(|text| text.trim_end().replace('\\', ""))
                 };
                 rows.insert(entity.fields.iter().zip(batch.columns()).map(cell).collect());
             }
