@@ -1,12 +1,12 @@
 //! Bad input, one test each: a clear error, its exit code, no original in it, and nothing half-written.
 
-use crate::support::{PIPELINE, POLICY, Shop, members, text};
+use crate::support::{PIPELINE, POLICY, Shop, fails, members, text};
 
 #[test]
 fn a_missing_table_in_a_relationship() {
     let shop = Shop::open();
     shop.write("pipeline.yaml", &PIPELINE.replace("-> customers/customers.id", "-> customers/custumers.id"));
-    shop.fails(2, &["PIPE-020", "custumers", "pipeline.yaml:7:5", "it has customers"], &shop.capture("b.reenact"));
+    fails(2, &["PIPE-020", "custumers", "pipeline.yaml:7:5", "it has customers"], &shop.capture("b.reenact"));
     assert!(shop.no_bundle("b.reenact"));
 }
 
@@ -14,7 +14,7 @@ fn a_missing_table_in_a_relationship() {
 fn a_rule_that_matches_nothing() {
     let shop = Shop::open();
     shop.write("policy.yaml", &POLICY.replace("\"**.email\"", "\"**.email\", \"**.mail\""));
-    shop.fails(12, &["POL-002", "**.mail", "policy.yaml:8:37"], &shop.capture("b.reenact"));
+    fails(12, &["POL-002", "**.mail", "policy.yaml:8:37"], &shop.capture("b.reenact"));
     assert!(shop.no_bundle("b.reenact"));
 }
 
@@ -26,7 +26,7 @@ fn two_rules_that_disagree() {
         &format!("{POLICY}  - {{ name: again, on: [ customers/customers.email ], mask: redact }}\n"),
     );
     let told = ["POL-003", "mail", "again", "overrides"];
-    shop.fails(12, &told, &shop.capture("b.reenact"));
+    fails(12, &told, &shop.capture("b.reenact"));
     let settled = "  - { name: again, on: [ customers/customers.email ], mask: redact, overrides: [ mail ] }\n";
     shop.write("policy.yaml", &format!("{POLICY}{settled}"));
     assert!(shop.capture("b.reenact").status.success());
@@ -36,7 +36,7 @@ fn two_rules_that_disagree() {
 fn a_column_that_no_rule_decides() {
     let shop = Shop::open();
     shop.write("policy.yaml", &POLICY.replace("\"**.note\", ", ""));
-    shop.fails(12, &["POL-001", "orders/orders.note", "help"], &shop.capture("b.reenact"));
+    fails(12, &["POL-001", "orders/orders.note", "help"], &shop.capture("b.reenact"));
     shop.write(
         "policy.yaml",
         &POLICY.replace("\"**.note\", ", "").replace("version: 1", "version: 1\nundecided: redact"),
@@ -55,7 +55,7 @@ fn a_path_of_a_payload_that_nobody_decided() {
     shop.write("pipeline.yaml", &pipeline);
     let policy = POLICY.replace("\"**.doc\"", "\"orders/orders.doc:$.price\"");
     shop.write("policy.yaml", &policy);
-    shop.fails(12, &["POL-020", "orders/orders.doc:$['{key}']['{key}']"], &shop.capture("b.reenact"));
+    fails(12, &["POL-020", "orders/orders.doc:$['{key}']['{key}']"], &shop.capture("b.reenact"));
     assert!(shop.no_bundle("b.reenact"));
     shop.write("policy.yaml", &policy.replace("$.price", "$..to"));
     assert!(shop.capture("b.reenact").status.success());
@@ -65,7 +65,7 @@ fn a_path_of_a_payload_that_nobody_decided() {
 fn an_unknown_mask_argument() {
     let shop = Shop::open();
     shop.write("policy.yaml", &POLICY.replace("mask: email", "mask: { email: { domain: x.example } }"));
-    shop.fails(2, &["POL-006", "domain", "policy.yaml:8", "`at`"], &shop.capture("b.reenact"));
+    fails(2, &["POL-006", "domain", "policy.yaml:8", "`at`"], &shop.capture("b.reenact"));
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn services_that_refer_to_each_other_in_a_circle() {
     let relationships = "customers/customers.id\n  - customers/customers.last_order -> orders/orders.id";
     shop.write("pipeline.yaml", &PIPELINE.replace("customers/customers.id", relationships));
     let output = shop.capture("b.reenact");
-    let text = shop.fails(2, &["circle"], &output);
+    let text = fails(2, &["circle"], &output);
     assert!(
         text.contains("customers -> orders -> customers") || text.contains("orders -> customers -> orders"),
         "{text}"
@@ -86,7 +86,7 @@ fn services_that_refer_to_each_other_in_a_circle() {
 fn a_limit_of_records_that_is_exceeded() {
     let shop = Shop::open();
     shop.write("pipeline.yaml", &PIPELINE.replace("policy:", "limits: { rows: 2 }\npolicy:"));
-    shop.fails(26, &["limit", "orders/items", "->"], &shop.capture("b.reenact"));
+    fails(26, &["limit", "orders/items", "->"], &shop.capture("b.reenact"));
     assert!(shop.no_bundle("b.reenact"));
 }
 
@@ -94,9 +94,9 @@ fn a_limit_of_records_that_is_exceeded() {
 fn a_seed_without_a_value_and_a_source_that_is_not_there() {
     let shop = Shop::open();
     let output = shop.run(&["capture", "pipeline.yaml", "--to", "b.reenact"]);
-    shop.fails(2, &["seed `order`", "--seed"], &output);
+    fails(2, &["seed `order`", "--seed"], &output);
     std::fs::remove_file(shop.path("orders.db")).expect("removes");
-    shop.fails(20, &["orders"], &shop.capture("b.reenact"));
+    fails(20, &["orders"], &shop.capture("b.reenact"));
     assert!(shop.no_bundle("b.reenact"));
 }
 
@@ -112,12 +112,12 @@ fn a_bundle_with_one_flipped_bit_or_without_a_member() {
     damaged[middle] ^= 1;
     std::fs::write(&member, damaged).expect("writes");
     for command in [&["verify", "b.reenact"][..], &["inspect", "b.reenact"], &["up", "b.reenact"]] {
-        shop.fails(23, &[], &shop.run(command));
+        fails(23, &[], &shop.run(command));
     }
     // `run` gives 125 for what is not the command's own failure.
-    shop.fails(125, &[], &shop.run(&["run", "b.reenact", "--", "true"]));
+    fails(125, &[], &shop.run(&["run", "b.reenact", "--", "true"]));
     std::fs::remove_file(&member).expect("removes");
-    shop.fails(23, &[], &shop.run(&["verify", "b.reenact"]));
+    fails(23, &[], &shop.run(&["verify", "b.reenact"]));
     std::fs::write(&member, whole).expect("writes");
     assert!(shop.run(&["verify", "b.reenact"]).status.success());
 }
@@ -129,7 +129,7 @@ fn a_bundle_that_a_stranger_signed() {
     shop.ok(&["keys", "init", "others"]);
     std::fs::copy(shop.path("keys/identity.age"), shop.path("others/identity.age")).expect("copies");
     let output = shop.run(&["verify", "b.reenact", "--keyring", "others"]);
-    shop.fails(23, &["--trust"], &output);
+    fails(23, &["--trust"], &output);
     let key = std::fs::read_to_string(shop.path("keys/trusted")).expect("a key");
     shop.ok(&["verify", "b.reenact", "--keyring", "others", "--trust", key.trim()]);
 }
@@ -148,7 +148,7 @@ fn a_target_without_marker_and_a_source_as_target() {
             .output()
             .expect("runs")
     };
-    shop.fails(21, &["marker"], &replay("c2.db", "o2.db"));
+    fails(21, &["marker"], &replay("c2.db", "o2.db"));
     let mark = |name: &str| {
         let url = format!("sqlite://{}", shop.path(name).display());
         let output = shop.command().env("U", url).args(["mark", "--url-env", "U"]).output().expect("runs");
@@ -158,11 +158,11 @@ fn a_target_without_marker_and_a_source_as_target() {
     for name in ["customers.db", "orders.db", "c2.db", "o2.db"] {
         mark(name);
     }
-    shop.fails(21, &[], &replay("customers.db", "orders.db"));
+    fails(21, &[], &replay("customers.db", "orders.db"));
     let output = replay("c2.db", "o2.db");
     assert!(output.status.success(), "{}", text(&output));
     // What is there already is not overwritten.
-    shop.fails(21, &[], &replay("c2.db", "o2.db"));
+    fails(21, &[], &replay("c2.db", "o2.db"));
 }
 
 #[test]
@@ -219,6 +219,6 @@ fn a_disk_without_room() {
     for (name, value) in program.get_envs() {
         shell.env(name, value.expect("a value"));
     }
-    shop.fails(27, &[], &shell.output().expect("runs"));
+    fails(27, &[], &shell.output().expect("runs"));
     assert!(shop.no_bundle("b.reenact"));
 }

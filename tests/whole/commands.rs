@@ -1,6 +1,6 @@
 //! The commands as a user gives them, on SQLite alone.
 
-use crate::support::Shop;
+use crate::support::{Shop, fails};
 
 #[test]
 fn an_incident_goes_all_the_way() {
@@ -47,7 +47,7 @@ fn an_environment_stays_up_until_it_is_taken_down() {
     assert!(shop.ok(&["ps"]).contains(&id), "gc leaves what is kept");
     shop.ok(&["down", &id]);
     assert!(!shop.ok(&["ps"]).contains(&id));
-    shop.fails(2, &["ps"], &shop.run(&["down", &id]));
+    fails(2, &["ps"], &shop.run(&["down", &id]));
 }
 
 #[test]
@@ -58,14 +58,14 @@ fn a_stale_plan_is_refused() {
     shop.write("policy.yaml", &crate::support::POLICY.replace("\"**.note\"", "\"**.note\", \"**.extra\""));
     let output =
         shop.run(&["capture", "pipeline.yaml", "--plan", "plan.json", "--seed", "order=7", "--to", "b.reenact"]);
-    shop.fails(12, &["stale"], &output);
+    fails(12, &["stale"], &output);
     assert!(shop.no_bundle("b.reenact"));
 }
 
 #[test]
 fn keys_are_made_once_and_shown() {
     let shop = Shop::open();
-    shop.fails(2, &["holds keys already"], &shop.run(&["keys", "init", "keys"]));
+    fails(2, &["holds keys already"], &shop.run(&["keys", "init", "keys"]));
     let shown = shop.ok(&["keys", "show", "keys"]);
     assert!(shown.contains("reenact-pub:") && shown.contains("age1") && !shown.contains("SECRET"), "{shown}");
 }
@@ -75,6 +75,6 @@ fn errors_come_as_json_where_asked() {
     let shop = Shop::open();
     shop.write("policy.yaml", &crate::support::POLICY.replace("mask: email", "mask: e-mail"));
     let output = shop.run(&["-o", "json", "plan", "pipeline.yaml"]);
-    let text = shop.fails(2, &[], &output);
+    let text = fails(2, &[], &output);
     assert!(text.contains("\"exit_code\":2") && text.contains("POL-005"), "{text}");
 }

@@ -3,7 +3,7 @@
 use reenact_environment::{Process, Provider as _, Registry, Wanted};
 use reenact_model::Kind;
 
-use crate::support::Shop;
+use crate::support::{Shop, fails};
 
 const PIPELINE: &str = r#"version: 1
 services:
@@ -29,7 +29,7 @@ fn wrong_credentials() {
     for (service, kind, extra) in [("pg", "postgres", ""), ("my", "mysql", ""), ("redis", "redis", keys)] {
         let mut url = url::Url::parse(lease.dsn(service).expect("a service").expose()).expect("a url");
         url.set_password(Some("not-the-canary-password")).expect("set");
-        shop.fails(20, &["one"], &plan(&shop, kind, extra, url.as_str()));
+        fails(20, &["one"], &plan(&shop, kind, extra, url.as_str()));
     }
     runtime.block_on(provider.release(&lease)).expect("released");
 }
@@ -45,10 +45,10 @@ fn dead_services() {
         ("mysql", "", format!("mysql://u:p@127.0.0.1:{port}/d")),
         ("redis", keys, format!("redis://127.0.0.1:{port}/0")),
     ] {
-        shop.fails(20, &["one"], &plan(&shop, kind, extra, &url));
+        fails(20, &["one"], &plan(&shop, kind, extra, &url));
     }
     let kafka = "version: 1\nservices:\n  one: { kind: kafka, bootstrap: \"${ONE_URL}\", topics: [ { name: t } ] }\nroots: [ { from: one/t } ]\npolicy: policy.yaml\n";
     shop.write("one.yaml", kafka);
     let output = shop.command().env("ONE_URL", format!("127.0.0.1:{port}")).args(["plan", "one.yaml"]).output();
-    shop.fails(20, &["one"], &output.expect("runs"));
+    fails(20, &["one"], &output.expect("runs"));
 }

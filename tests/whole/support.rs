@@ -108,18 +108,6 @@ impl Shop {
         self.run(&["capture", "pipeline.yaml", "--seed", "order=7", "--to", to])
     }
 
-    /// Runs the program, which must fail with a code, tell `told`, and print no original; gives what it printed.
-    pub(crate) fn fails(&self, code: i32, told: &[&str], output: &Output) -> String {
-        let text = text(output);
-        assert_eq!(output.status.code(), Some(code), "{text}");
-        let flat = text.split_whitespace().filter(|w| *w != "│").collect::<Vec<_>>().join(" ");
-        for part in told {
-            assert!(flat.contains(part), "`{part}` is not told in:\n{text}");
-        }
-        assert!(!text.to_lowercase().contains("canary"), "an original is told in:\n{text}");
-        text
-    }
-
     /// Whether nothing of a bundle is left in the folder.
     pub(crate) fn no_bundle(&self, name: &str) -> bool {
         let left = std::fs::read_dir(self.folder.path()).expect("reads").filter_map(Result::ok);
@@ -141,4 +129,16 @@ pub(crate) fn members(bundle: &Path) -> Vec<PathBuf> {
         .collect();
     files.sort_by_key(|p| std::cmp::Reverse(p.metadata().expect("metadata").len()));
     files
+}
+
+/// Checks a run, which must have failed with a code, tell `told`, and print no original; gives what it printed.
+pub(crate) fn fails(code: i32, told: &[&str], output: &Output) -> String {
+    let text = text(output);
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    let flat = text.split_whitespace().filter(|w| *w != "│").collect::<Vec<_>>().join(" ");
+    for part in told {
+        assert!(flat.contains(part), "`{part}` is not told in:\n{text}");
+    }
+    assert!(!text.to_lowercase().contains("canary"), "an original is told in:\n{text}");
+    text
 }
