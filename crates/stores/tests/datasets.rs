@@ -105,7 +105,7 @@ async fn chinook(kind: Kind, dsn: &Dsn) -> Tables {
         for batch in conformance::batches(&*source, conformance::everything(&entity)).await.expect("reads") {
             for row in 0..batch.num_rows() {
                 let cell = |(field, array): (&Field, &ArrayRef)| {
-                    let text = Reader::new(array, field.value).get(row).map(|text| text.into_owned());
+                    let text = Reader::new(array, field.value).get(row).map(std::borrow::Cow::into_owned);
                     // The scripts differ where their servers read them differently: N'Edinburgh ' is a `character`
                     // without its blank to PostgreSQL, and 'a \ b' loses its backslash to MySQL.
                     text.map(|text| text.trim_end().replace('\\', ""))
