@@ -19,6 +19,28 @@ fn a_rule_that_matches_nothing() {
 }
 
 #[test]
+fn what_a_mask_cannot_take_is_told_without_the_value() {
+    let shop = Shop::open();
+    shop.fill("orders.db", "update orders set note = '\u{d6}sterreich Canary'".replace("\\u{d6}", "\u{d6}").as_str());
+    shop.write(
+        "policy.yaml",
+        &POLICY.replace(
+            "\"**.note\", \"**.doc\" ], mask: redact",
+            "\"**.note\" ], mask: date_shift }\n  - { name: docs, on: [ \"**.doc\" ], mask: redact",
+        ),
+    );
+    fails(12, &["orders/orders.note", "notes"], &shop.capture("b.reenact"));
+    assert!(shop.no_bundle("b.reenact"));
+}
+
+#[test]
+fn a_password_or_literal_in_a_pipeline_is_not_shown() {
+    let shop = Shop::open();
+    shop.write("pipeline.yaml", &PIPELINE.replace("${ORDERS_URL}", "postgres://u:canary@h/d"));
+    fails(2, &["PIPE-010"], &shop.capture("b.reenact"));
+}
+
+#[test]
 fn two_rules_that_disagree() {
     let shop = Shop::open();
     shop.write(
@@ -95,6 +117,10 @@ fn a_seed_without_a_value_and_a_source_that_is_not_there() {
     let shop = Shop::open();
     let output = shop.run(&["capture", "pipeline.yaml", "--to", "b.reenact"]);
     fails(2, &["seed `order`", "--seed"], &output);
+    let output = shop.run(&["capture", "pipeline.yaml", "--seed", "order=123456", "--to", "b.reenact"]);
+    fails(2, &["root 1 matches no record"], &output);
+    let output = shop.run(&["capture", "pipeline.yaml", "--seed", "order=7", "--seed", "ordr=7", "--to", "b.reenact"]);
+    fails(2, &["`ordr`"], &output);
     std::fs::remove_file(shop.path("orders.db")).expect("removes");
     fails(20, &["orders"], &shop.capture("b.reenact"));
     assert!(shop.no_bundle("b.reenact"));

@@ -15,6 +15,18 @@ use clap::Parser as _;
 use args::{Cli, Command, Output};
 
 fn main() -> ExitCode {
+    // A panic's message may quote what it tripped over, so only its place is told.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or(String::new(), |at| format!(" at {}:{}", at.file(), at.line()));
+        render::line(&format!("error: a bug of reenact{place}; nothing of a record is told"));
+    }));
+    match std::panic::catch_unwind(run) {
+        Ok(code) => code,
+        Err(_) => ExitCode::from(1),
+    }
+}
+
+fn run() -> ExitCode {
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
@@ -28,7 +40,7 @@ fn main() -> ExitCode {
         let work = dispatch(cli);
         tokio::select! {
             done = work => done,
-            _ = tokio::signal::ctrl_c() => Err(interrupted().await),
+            () = signalled() => Err(interrupted().await),
         }
     });
     // What still runs on a blocking thread has nothing left to do.
@@ -39,6 +51,21 @@ fn main() -> ExitCode {
             render::error(&error, json);
             ExitCode::from(error.class().exit_code())
         }
+    }
+}
+
+/// Waits for a signal that asks this process to end.
+async fn signalled() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
     }
 }
 

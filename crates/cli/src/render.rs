@@ -77,7 +77,7 @@ fn diagnostic(code: Option<&str>, message: &str, help: Option<&str>, span: Optio
     if let Some(help) = help {
         diagnostic = diagnostic.with_help(help);
     }
-    let source = span.and_then(|span| std::fs::read_to_string(&span.file).ok().map(|text| (span, text)));
+    let source = span.and_then(|span| excerpt(span).map(|text| (span, text)));
     let report = match source {
         Some((span, text)) => {
             let (start, length) = offsets(&text, span);
@@ -93,6 +93,15 @@ fn diagnostic(code: Option<&str>, message: &str, help: Option<&str>, span: Optio
         let _ = write!(out, "error: {message}");
     }
     eprintln!("{}", out.trim_end());
+}
+
+/// The text that a span stands in, unless its line may hold a password or a root's literal: those never print.
+fn excerpt(span: &Span) -> Option<String> {
+    let text = std::fs::read_to_string(&span.file).ok()?;
+    let line = text.lines().nth(span.line.saturating_sub(1) as usize)?;
+    let private =
+        ["url", "bootstrap", "where", "://", "password"].iter().any(|word| line.to_lowercase().contains(word));
+    (!private).then_some(text)
 }
 
 /// A span's place in the text, in bytes.

@@ -174,6 +174,11 @@ impl Plan {
         &self.decisions
     }
 
+    /// The decision on a field; decisions are in the order of fields.
+    fn decision(&self, field: &FieldId) -> Option<&Decision> {
+        self.decisions.binary_search_by(|d| d.field.cmp(field)).ok().map(|at| &self.decisions[at])
+    }
+
     /// What is worth knowing and stops nothing.
     pub fn warnings(&self) -> &[Finding] {
         &self.warnings
@@ -191,7 +196,7 @@ impl Plan {
 
     /// The action that decides a column or a leaf.
     fn action(&self, policy: &Policy, field: &FieldId) -> Option<Action> {
-        if let Some(found) = self.decisions.iter().find(|d| d.field == *field && d.action != Action::Payload) {
+        if let Some(found) = self.decision(field).filter(|d| d.action != Action::Payload) {
             return Some(found.action.clone());
         }
         // A leaf that only the data shows is decided by the rules of its container.
@@ -221,7 +226,7 @@ impl Plan {
                 if told.insert((entity.id.clone(), unique.clone())) {
                     let field = FieldPath::column(column);
                     let id = FieldId::new(&entity.id, &field);
-                    let rule = self.decisions.iter().find(|d| d.field == id).and_then(|d| d.rule.clone());
+                    let rule = self.decision(&id).and_then(|d| d.rule.clone());
                     let site = Site { rule: rule.clone(), span: span_of(policy, rule.as_deref()), ..Site::field(&id) };
                     let what = if unique == &entity.key { "a key" } else { "unique" };
                     findings.push(

@@ -40,7 +40,7 @@ pub fn number(text: &str) -> Cow<'_, str> {
     };
     let (mantissa, exponent) = match digits.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => match exponent.parse::<i32>() {
-            Ok(exponent) if exponent.abs() <= 400 => (mantissa, exponent),
+            Ok(exponent) if exponent.unsigned_abs() <= 400 => (mantissa, exponent),
             _ => return Cow::Borrowed(text),
         },
         None => (digits, 0),
@@ -191,10 +191,14 @@ pub fn parse_date(text: &str) -> Option<i32> {
     let year: i64 = parts.next()?.parse().ok()?;
     let month: u32 = parts.next()?.parse().ok()?;
     let day: u32 = parts.next()?.parse().ok()?;
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+    // Beyond these years no store's calendar reaches, and no product below can overflow.
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || !(0..=6_000_000).contains(&year) {
         return None;
     }
-    i32::try_from(days_of_civil(if negative { -year } else { year }, month, day)).ok()
+    let year = if negative { -year } else { year };
+    let days = days_of_civil(year, month, day);
+    // The 31st of February is no day.
+    (civil_of_days(days) == (year, month, day)).then(|| i32::try_from(days).ok()).flatten()
 }
 
 /// Reads what [`time`] writes; up to six digits of a fraction.

@@ -214,7 +214,7 @@ fn seeds(args: &Capture) -> Result<Seeds> {
         let (name, path) = pair(text, "--seed-file")?;
         let value = fs::read_to_string(&path)
             .map_err(|e| Error::new(Class::Input, format!("`{path}` can't be read: {}", e.kind())))?;
-        for value in value.lines() {
+        for value in value.lines().filter(|line| !line.is_empty()) {
             seeds = seeds.with(&name, value);
         }
     }

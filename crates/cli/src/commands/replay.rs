@@ -140,12 +140,20 @@ async fn run_in(bundle: &Arc<Bundle>, lease: &Lease, args: &Run) -> Result<u8> {
     }
     let contract = replay::contract(bundle.contents(), &lease.id, &lease.endpoints)?;
     let mut command = tokio::process::Command::new(&args.command[0]);
-    command.args(&args.command[1..]).envs(contract);
+    command.args(&args.command[1..]);
+    // What opens bundles or makes pseudonyms is no business of the command's; the rest of the environment is inherited.
+    for name in ["ROOT_KEY", "SIGNING_KEY", "IDENTITY", "RECIPIENTS", "TRUSTED"] {
+        for form in ["", "_FILE", "_COMMAND"] {
+            command.env_remove(format!("REENACT_{name}{form}"));
+        }
+    }
+    command.envs(contract);
     child(command).await
 }
 
 /// Runs a child to its end; gives its exit code.
 pub(crate) async fn child(mut command: tokio::process::Command) -> Result<u8> {
+    command.kill_on_drop(true);
     let status = match command.status().await {
         Ok(status) => status,
         Err(error) => {

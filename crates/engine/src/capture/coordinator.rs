@@ -286,6 +286,10 @@ async fn run(
                 .help(format!("give it as `--seed {name}=…`, or `--seed-file {name}=PATH`")));
         }
     }
+    if let Some(name) = seeds.0.keys().find(|name| !pipeline.seeds().contains(*name)) {
+        return Err(Error::new(Class::Input, format!("no root asks for a seed `{name}`"))
+            .help(format!("the seeds are {}", pipeline.seeds().into_iter().collect::<Vec<_>>().join(", "))));
+    }
     let captured_ms = now_ms();
     let prepared = prepare(pipeline, policy_text, agents, observer).await?;
     if planned.is_some_and(|digest| digest != prepared.digest) {
@@ -449,6 +453,11 @@ impl Walk<'_> {
                 })?;
                 for (step, rows) in asked.iter().zip(&scouted.rows) {
                     self.rows += rows;
+                    if let (What::Root(n), true, 0) = (step.what, step.keys.is_some(), *rows) {
+                        return Err(Error::new(Class::Input, format!("root {} matches no record", n + 1))
+                            .help("check the seed's value, and that it is spelt as the store has it")
+                            .at(Site::entity(&step.entity)));
+                    }
                     if self.rows > self.pipeline.limits.rows {
                         let message =
                             format!("the closure has more than the limit of {} records", self.pipeline.limits.rows);

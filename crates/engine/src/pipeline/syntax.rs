@@ -309,6 +309,14 @@ impl Document {
             cx.tell("PIPE-001", &self.version, "this version is not known", "write `version: 1`");
         }
         let names: Vec<String> = self.services.keys().cloned().collect();
+        if names.is_empty() || self.roots.is_empty() {
+            cx.tell(
+                "PIPE-025",
+                &self.version,
+                "a pipeline needs a service and a root",
+                "add one under `services:` and `roots:`",
+            );
+        }
         let services: Vec<Service> =
             self.services.iter().map(|(name, text)| service(&mut cx, name, text, &names)).collect();
         let flow = self.flow.iter().flat_map(|line| flow(&mut cx, line, &names)).collect();
@@ -394,6 +402,17 @@ fn service(cx: &mut Context<'_>, name: &str, at: &Spanned<ServiceText>, names: &
     Service { name: name.to_owned(), kind, dsn, scope, span: cx.span(at) }
 }
 
+/// Whether a URL, as it stands in the file, holds a password: after the user's name, or among its parameters.
+fn holds_password(url: &str) -> bool {
+    let clear = |value: &str| !value.is_empty() && !value.contains("${");
+    let authority = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
+    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+    let parameters = url.split_once('?').map_or("", |(_, query)| query);
+    let named =
+        |pair: &str| pair.split_once('=').is_some_and(|(name, value)| name.contains("password") && clear(value));
+    user.split_once(':').is_some_and(|(_, password)| clear(password)) || parameters.split('&').any(named)
+}
+
 /// A kind may come from the environment, as the URL does.
 fn kind(cx: &mut Context<'_>, text: &Spanned<String>) -> Kind {
     let filled = cx.fill(text);
@@ -403,7 +422,7 @@ fn kind(cx: &mut Context<'_>, text: &Spanned<String>) -> Kind {
         cx.tell(
             "PIPE-003",
             text,
-            format!("there is no kind `{filled}`"),
+            format!("there is no kind `{}`", text.value),
             &format!("the kinds are {}", names.join(", ")),
         );
         Kind::Memory
@@ -416,7 +435,7 @@ fn dsn(cx: &mut Context<'_>, at: &Spanned<ServiceText>, kind: Kind) -> Dsn {
         (None, Some(bootstrap), Kind::Kafka) => Dsn::new(format!("kafka://{}", cx.fill(bootstrap))),
         (Some(url), None, kind) if kind != Kind::Kafka => {
             let filled = cx.fill(url);
-            if url.value == filled && url::Url::parse(&filled).is_ok_and(|u| u.password().is_some()) {
+            if holds_password(&url.value) {
                 let help = "take the URL from the environment: `url: ${ORDERS_URL}`";
                 cx.tell("PIPE-010", url, "a password stands in the file", help);
             }

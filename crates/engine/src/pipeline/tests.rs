@@ -59,6 +59,11 @@ fn a_password_in_the_file_is_refused() {
     let text = TEXT.replace("${CUSTOMERS_URL}", "postgres://u:secret-canary@h/d");
     let error = parse(&text).expect_err("refused");
     assert!(error.to_string().contains("PIPE-010") && !error.to_string().contains("canary"), "{error}");
+    for url in ["postgres://h/${D:-d}?password=canary", "postgres://u:canary@${H:-h}/d"] {
+        let error = parse(&TEXT.replace("${CUSTOMERS_URL}", url)).expect_err("refused");
+        assert!(error.to_string().contains("PIPE-010") && !error.to_string().contains("canary"), "{error}");
+    }
+    assert!(parse(&TEXT.replace("${CUSTOMERS_URL}", "postgres://u:${CUSTOMERS_URL}@h/d")).is_ok());
 }
 
 #[test]

@@ -21,6 +21,21 @@ pub(super) static SPEC: MaskSpec = MaskSpec {
     },
 };
 
+/// Whether what follows a date is a time of day, with a zone or without: it is copied, so nothing else may stand there.
+fn is_clock(rest: &str) -> bool {
+    let Some(clock) = rest.strip_prefix([' ', 'T']) else { return rest.is_empty() };
+    let clock = clock.strip_suffix('Z').unwrap_or(clock);
+    let (clock, zone) = clock.split_once(['+', '-']).unwrap_or((clock, ""));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let (time, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+    let times =
+        |text: &str| text.split(':').count() <= 3 && text.split(':').all(|part| digits(part) && part.len() == 2);
+    times(time)
+        && digits(fraction)
+        && fraction.len() <= 9
+        && (zone.is_empty() || times(zone) || (digits(zone) && zone.len() == 4))
+}
+
 #[derive(Debug)]
 struct DateShift {
     days: u32,
@@ -44,11 +59,14 @@ impl Mask for DateShift {
 
     fn apply(&self, key: &DomainKey, text: &str, _: &Shape, out: &mut String) -> Result<Option<()>, Unfit> {
         // What is no day of the calendar (infinity, MySQL's zero dates) tells nothing and stays.
-        if text.is_empty() || text.ends_with("infinity") || text.starts_with("0000-00-00") {
+        if matches!(text, "" | "infinity" | "-infinity" | "0000-00-00" | "0000-00-00 00:00:00") {
             out.push_str(text);
             return Ok(Some(()));
         }
-        let (date, rest) = text.split_at(text[1..].find([' ', 'T']).map_or(text.len(), |at| at + 1));
+        let (date, rest) = text.split_at(text.find([' ', 'T']).unwrap_or(text.len()));
+        if !is_clock(rest) {
+            return Err(Unfit("a value is no date or moment of the form 2026-11-23 10:00:00"));
+        }
         let days = canonical::parse_date(date).ok_or(Unfit("a value is no date of the form 2026-11-23"))?;
         let drawn = i32::try_from(key.number(b"shift") % u64::from(self.days)).unwrap_or(0) + 1;
         let shift = if key.number(b"way") & 1 == 0 { drawn } else { -drawn };
@@ -72,5 +90,25 @@ mod tests {
         assert_ne!(apply(&*mask, "d", "2026-02-01"), Some("2026-02-01".into()));
         assert!(apply(&*mask, "d", "2026-02-01 10:11:12.5").expect("some").ends_with(" 10:11:12.5"));
         assert_eq!(apply(&*mask, "d", "infinity"), Some("infinity".into()));
+    }
+
+    #[test]
+    fn what_is_more_than_a_date_is_unfit_and_never_copied() {
+        let mask = build("date_shift", &[], &[Shape::leaf()]).expect("builds");
+        let key = crate::kernels::testing::key("d");
+        for text in [
+            "2020-01-01 canary",
+            "2020-01-01Tcanary",
+            "canary infinity",
+            "0000-00-00 canary",
+            "\u{d6}sterreich",
+            "2020-02-31",
+            "9223372036854775807-01-01",
+        ] {
+            assert!(mask.apply(&key, text, &Shape::leaf(), &mut String::new()).is_err(), "{text}");
+        }
+        for text in ["2020-02-29", "2020-01-01 10:00:00.123456", "2020-01-01T10:00:00Z", "2020-01-01 10:00:00+02"] {
+            assert!(mask.apply(&key, text, &Shape::leaf(), &mut String::new()).is_ok(), "{text}");
+        }
     }
 }

@@ -15,7 +15,7 @@ const ALNUM: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 /// `digits`.
 pub(super) static SPEC: MaskSpec = MaskSpec {
     name: "digits",
-    doc: "permutes the characters of an alphabet, digits by default, and keeps length and all other characters",
+    doc: "permutes the characters of an alphabet, digits by default, and keeps length and separators; other letters are refused",
     args: &[ArgSpec {
         name: "alphabet",
         kind: ArgKind::Text,
@@ -57,6 +57,10 @@ impl Mask for Digits {
             let byte = u8::try_from(c).ok()?;
             self.alphabet.iter().position(|a| *a == byte).and_then(|n| u16::try_from(n).ok())
         };
+        // What is kept must be separators: a letter that the alphabet lacks would stand there in clear.
+        if text.chars().any(|c| c.is_alphanumeric() && index(c).is_none()) {
+            return Err(Unfit("a value has a letter or digit that is not in the mask's alphabet"));
+        }
         let digits: Vec<u16> = text.chars().filter_map(index).collect();
         if digits.is_empty() {
             return if text.is_empty() { Ok(Some(())) } else { Err(Unfit("a value has no character of the alphabet")) };
@@ -83,8 +87,8 @@ mod tests {
         let mask = build("digits", &[], &[Shape::leaf()]).expect("builds");
         let images: HashSet<_> = (0..1_000).map(|n| apply(&*mask, "d", &format!("{n:03}"))).collect();
         assert_eq!(images.len(), 1_000);
-        let long = apply(&*mask, "d", "4111-1111 1111x").expect("some");
-        assert_eq!((long.len(), &long[4..5], &long[14..]), (15, "-", "x"));
+        let long = apply(&*mask, "d", "4111-1111 1111#").expect("some");
+        assert_eq!((long.len(), &long[4..5], &long[14..]), (15, "-", "#"));
     }
 
     #[test]
@@ -93,5 +97,9 @@ mod tests {
         let image = apply(&*mask, "d", "VINET").expect("some");
         assert!(image.len() == 5 && image != "VINET" && image.bytes().all(|b| b.is_ascii_uppercase()));
         assert!(build("digits", &[("alphabet", "runes")], &[]).is_err());
+        let key = crate::kernels::testing::key("d");
+        for text in ["Vinet", "M\u{dc}LLER", "A1"] {
+            assert!(mask.apply(&key, text, &Shape::leaf(), &mut String::new()).is_err(), "{text}");
+        }
     }
 }
