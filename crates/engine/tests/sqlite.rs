@@ -131,7 +131,10 @@ async fn captured(
 ) -> reenact_model::Result<Captured> {
     let writer = Arc::new(BundleWriter::create(place.clone(), &[keys.identity.recipient()]).expect("a writer"));
     let agents = agents(pipeline, keys, &writer, piped);
-    let seeds = order.split(',').fold(Seeds::default(), |seeds, order| seeds.with("order", order));
+    let seeds = order
+        .split(',')
+        .filter(|order| !order.is_empty())
+        .fold(Seeds::default(), |seeds, order| seeds.with("order", order));
     capture::capture(pipeline, policy, agents, &seeds, &writer, &keys.signing, None, None, &Silent).await
 }
 

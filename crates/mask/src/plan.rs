@@ -155,6 +155,13 @@ impl Plan {
         }
         for (id, codec, rules) in containers {
             decisions.push(Decision { field: id.clone(), action: Action::Payload, rule: None });
+            if codec.known_paths().is_none() {
+                // Only the data shows these paths; a rule that names one exactly says what will happen to it.
+                for (rule, path) in named_paths(&rules, &id) {
+                    let field = FieldId::new(&id.entity, &FieldPath::inner(&id.field.column, path));
+                    decisions.push(Decision { field, action: action(policy, rule), rule: Some(rule.name.clone()) });
+                }
+            }
             let leaves = rules.into_iter().filter_map(|rule| leaf_rule(policy, &rule, &made, &mut findings)).collect();
             let plan = ColumnPlan::Payload { codec, leaves, undecided: policy.undecided };
             put(&id.entity, &id.field.column, plan);
@@ -309,6 +316,21 @@ fn action(policy: &Policy, rule: &Rule) -> Action {
             domain: domain_of(rule),
         },
     }
+}
+
+/// The paths that rules name exactly in a payload, each with the rule that decides it.
+fn named_paths<'a>(rules: &'a [Arc<Rule>], id: &FieldId) -> Vec<(&'a Rule, Path)> {
+    let mut out: Vec<(&Rule, Path)> = Vec::new();
+    for rule in rules {
+        for (selector, _) in rule.on.iter().filter(|(s, _)| s.is_exact() && s.matches_column(id)) {
+            let Some(path) = selector.path() else { continue };
+            let decided = decide(rules.iter(), |rule| rule.on.iter().any(|(s, _)| s.matches_path(&path)));
+            if decided.is_ok_and(|found| found.is_some_and(|found| found.name == rule.name)) {
+                out.push((rule, path));
+            }
+        }
+    }
+    out
 }
 
 /// The rule that decides, if any; or two that disagree.

@@ -54,6 +54,16 @@ impl Selector {
             && glob(&self.column, &field.field.column)
     }
 
+    /// The path that it names, if it names exactly one.
+    pub fn path(&self) -> Option<Path> {
+        let step = |pattern: &Pattern| match pattern {
+            Pattern::Key(key) if !key.contains('*') => Some(Step::Key(key.clone())),
+            Pattern::Each => Some(Step::Each),
+            Pattern::Key(_) | Pattern::Deep => None,
+        };
+        self.path.as_ref()?.iter().map(step).collect::<Option<Vec<_>>>().map(Path)
+    }
+
     /// Whether it names this field: a column if it has no path, a leaf if it has one.
     pub fn matches(&self, field: &FieldId) -> bool {
         self.matches_column(field)
