@@ -2,7 +2,8 @@
 //!
 //! Hidden here: each system's dialect, in both directions, so that what is read in one way is written in the same way. A
 //! [`Source`] reads and can do no harm; a [`Target`] writes only where the marker stands. Stores choose no mask and write no
-//! file. Every store passes the one suite in `conformance`; a new store is one module and one line in [`STORES`].
+//! file. The SQL stores pass the suite in `conformance`, which the others are to join; a new store is one module and one
+//! line in [`STORES`].
 
 use std::fmt;
 use std::sync::Arc;
