@@ -1,15 +1,16 @@
 //! The content digest of an entity: equal for the same records in any order.
 //!
-//! Hidden here: how records are hashed. Each row's exact Arrow bytes, column after column, go through XXH3-128; the sum of all
-//! rows modulo 2^128 is the digest, so order does not enter and duplicates count. It tells whether a target holds what was
-//! sent. It is no proof against forgery: that is the signed manifest's task.
+//! Hidden here: how records are hashed. A record's exact Arrow bytes go cell after cell through a chain of XXH3-128, and the
+//! sum of all records modulo 2^128 is the digest, so order does not enter and duplicates count. The chain is advanced a column
+//! at a time, for all records of a batch: what a type needs is decided once a column. The digest tells whether a target holds
+//! what was sent. It is no proof against forgery: that is the signed manifest's task.
 
 use std::fmt;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::DataType;
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 /// Count and order-free digest of the records of one entity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,14 +26,12 @@ impl EntityDigest {
     ///
     /// The order of columns enters the digest, so both sides must name the same columns in the same order.
     pub fn add<'a>(&mut self, batch: &RecordBatch, columns: impl Iterator<Item = &'a str>) {
-        let cells: Vec<Cells> = columns.filter_map(|name| batch.column_by_name(name)).map(Cells::new).collect();
-        let mut row_bytes = Vec::with_capacity(256);
-        for row in 0..batch.num_rows() {
-            row_bytes.clear();
-            for column in &cells {
-                column.append(row, &mut row_bytes);
-            }
-            self.sum = self.sum.wrapping_add(xxh3_128(&row_bytes));
+        let mut chains = vec![Chain::default(); batch.num_rows()];
+        for array in columns.filter_map(|name| batch.column_by_name(name)) {
+            advance(&mut chains, array);
+        }
+        for chain in chains {
+            self.sum = self.sum.wrapping_add(u128::from(chain.high) << 64 | u128::from(chain.low));
         }
         self.count += batch.num_rows() as u64;
     }
@@ -63,56 +62,70 @@ mod hex128 {
     }
 }
 
-/// A column's cells as bytes: a marker for NULL, then fixed-width bytes or a length and bytes.
-enum Cells<'a> {
-    Fixed { array: &'a ArrayRef, bytes: &'a [u8], width: usize },
-    Text(&'a arrow::array::StringArray),
-    Binary(&'a arrow::array::BinaryArray),
-    Bool(&'a arrow::array::BooleanArray),
+/// What a record's cells gave so far: two lanes, of which the lower one seeds the hash of the next cell.
+#[derive(Clone, Copy, Default)]
+struct Chain {
+    low: u64,
+    high: u64,
 }
 
-impl<'a> Cells<'a> {
-    fn new(array: &'a ArrayRef) -> Self {
-        match array.data_type() {
-            DataType::Utf8 => Self::Text(array.as_string()),
-            DataType::Binary => Self::Binary(array.as_binary()),
-            DataType::Boolean => Self::Bool(array.as_boolean()),
-            other => {
-                let width = other.primitive_width().unwrap_or(0);
-                Self::Fixed { array, bytes: fixed_bytes(array, width), width }
+impl Chain {
+    /// The lanes' multiplier, XXH3's `PRIME64_1`: odd, so that nothing that entered is lost.
+    const PRIME: u64 = 0x9E37_79B1_85EB_CA87;
+
+    #[inline]
+    fn enter(&mut self, cell: &[u8]) {
+        let hash = xxh3_128_with_seed(cell, self.low);
+        #[expect(clippy::cast_possible_truncation, reason = "the two halves of the hash")]
+        let (low, high) = (hash as u64, (hash >> 64) as u64);
+        *self = Self { low, high: self.high.wrapping_mul(Self::PRIME) ^ high };
+    }
+
+    /// NULL moves the chain otherwise than any cell does.
+    #[inline]
+    fn enter_null(&mut self) {
+        self.low = self.low.wrapping_add(Self::PRIME).rotate_left(29);
+        self.high = self.high.wrapping_mul(Self::PRIME).wrapping_add(1);
+    }
+}
+
+/// Takes one column's cells into the chains of their records.
+fn advance(chains: &mut [Chain], array: &dyn Array) {
+    /// The branch on NULL is taken out where there is none.
+    #[inline]
+    fn each<'a>(chains: &mut [Chain], array: &dyn Array, cell: impl Fn(usize) -> &'a [u8]) {
+        match array.nulls().filter(|nulls| nulls.null_count() > 0) {
+            None => chains.iter_mut().enumerate().for_each(|(row, chain)| chain.enter(cell(row))),
+            Some(nulls) => {
+                for (row, chain) in chains.iter_mut().enumerate() {
+                    if nulls.is_null(row) { chain.enter_null() } else { chain.enter(cell(row)) }
+                }
             }
         }
     }
-
-    fn append(&self, row: usize, out: &mut Vec<u8>) {
-        fn variable(value: Option<&[u8]>, out: &mut Vec<u8>) {
-            match value {
-                None => out.push(0),
-                Some(bytes) => {
-                    out.push(1);
-                    out.extend_from_slice(&(bytes.len() as u64).to_le_bytes()[..5]);
-                    out.extend_from_slice(bytes);
-                }
-            }
+    match array.data_type() {
+        DataType::Utf8 => {
+            let texts = array.as_string::<i32>();
+            each(chains, array, |row| texts.value(row).as_bytes());
         }
-        match self {
-            Self::Fixed { array, bytes, width } => {
-                if array.is_null(row) {
-                    out.push(0);
-                } else {
-                    out.push(1);
-                    out.extend_from_slice(&bytes[row * width..(row + 1) * width]);
-                }
-            }
-            Self::Text(array) => variable((!array.is_null(row)).then(|| array.value(row).as_bytes()), out),
-            Self::Binary(array) => variable((!array.is_null(row)).then(|| array.value(row)), out),
-            Self::Bool(array) => out.push(if array.is_null(row) { 0 } else { 1 + u8::from(array.value(row)) }),
+        DataType::Binary => {
+            let bytes = array.as_binary::<i32>();
+            each(chains, array, |row| bytes.value(row));
+        }
+        DataType::Boolean => {
+            let truths = array.as_boolean();
+            each(chains, array, |row| if truths.value(row) { &[1] } else { &[0] });
+        }
+        other => {
+            let width = other.primitive_width().unwrap_or(0);
+            let bytes = fixed_bytes(array, width);
+            each(chains, array, |row| &bytes[row * width..(row + 1) * width]);
         }
     }
 }
 
 /// The values of a fixed-width array as bytes, its offset applied.
-fn fixed_bytes(array: &ArrayRef, width: usize) -> &[u8] {
+fn fixed_bytes(array: &dyn Array, width: usize) -> &[u8] {
     use arrow::datatypes as t;
     macro_rules! of {
         ($($arrow:ty),*) => {

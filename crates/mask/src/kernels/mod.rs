@@ -219,12 +219,19 @@ pub(crate) fn redact_mask() -> impl Mask {
 /// Base 32 digits that no eye confuses and no case changes (Crockford's alphabet in lower case).
 const BASE32: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// Appends `chars` base-32 digits of a hash; 51 at most.
+/// Appends `chars` base-32 digits of a hash; 48 at most.
 fn base32(hash: &[u8; 32], chars: usize, out: &mut String) {
-    for n in 0..chars.min(51) {
-        let bit = n * 5;
-        let pair = u16::from(hash[bit / 8]) << 8 | u16::from(*hash.get(bit / 8 + 1).unwrap_or(&0));
-        out.push(BASE32[usize::from(pair >> (11 - bit % 8) & 31)] as char);
+    let mut left = chars.min(48);
+    // Ten bytes are sixteen digits.
+    for bytes in hash.chunks_exact(10) {
+        let bits = bytes.iter().fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
+        let digits: [u8; 16] = std::array::from_fn(|n| BASE32[(bits >> (75 - 5 * n)) as usize & 31]);
+        let take = left.min(16);
+        out.push_str(std::str::from_utf8(&digits[..take]).unwrap_or_default());
+        left -= take;
+        if left == 0 {
+            return;
+        }
     }
 }
 

@@ -17,20 +17,20 @@ pub(super) static SPEC: MaskSpec = MaskSpec {
         ArgSpec {
             name: "length",
             kind: ArgKind::Integer,
-            doc: "how many digits, 1 to 51; default 20, or what the shortest of the fields holds; 16 and more count as injective",
+            doc: "how many digits, 1 to 48; default 20, or what the shortest of the fields holds; 16 and more count as injective",
         },
     ],
     leaks: "which values are equal",
     build: |args: &Args, shapes: &[Shape]| {
         let prefix = args.text("prefix").unwrap_or_default().to_owned();
-        let room = shapes.iter().filter_map(|s| s.max_chars).min().map_or(51, |max| max as usize);
+        let room = shapes.iter().filter_map(|s| s.max_chars).min().map_or(48, |max| max as usize);
         let room = room.saturating_sub(prefix.chars().count());
         let length = match args.integer("length")? {
             Some(length) => usize::try_from(length).unwrap_or(0),
             None => room.min(20),
         };
-        if !(1..=51).contains(&length) {
-            return Err("`length` is 1 to 51 digits, and they must fit the field".to_owned());
+        if !(1..=48).contains(&length) {
+            return Err("`length` is 1 to 48 digits, and they must fit the field".to_owned());
         }
         Ok(Arc::new(Token { prefix, length }))
     },
