@@ -207,6 +207,8 @@ fn plain_encoding(data_type: &DataType) -> Option<Encoding> {
         | DataType::Date32
         | DataType::Time64(_)
         | DataType::Timestamp(..) => Some(Encoding::DELTA_BINARY_PACKED),
+        // Lengths apart from bytes: one copy less, and the compressor sees nothing but text.
+        DataType::Utf8 | DataType::Binary => Some(Encoding::DELTA_LENGTH_BYTE_ARRAY),
         _ => None,
     }
 }

@@ -60,7 +60,8 @@ pub(super) fn select(read: &Read) -> Result<(String, Vec<String>)> {
         };
         let _ = write!(sql, " ORDER BY {}", by.join(", "));
     }
-    if let Some(limit) = read.limit {
+    // The reader of the stream counts too; in a plain scan the server would count every row for nothing.
+    if let Some(limit) = read.limit.filter(|_| read.ordered || !matches!(read.selection, Selection::All)) {
         let _ = write!(sql, " LIMIT {}", limit.saturating_add(1));
     }
     Ok((sql, columns))
