@@ -18,10 +18,10 @@ use reenact_model::{
 };
 
 use crate::domain::{DomainKey, ScopeKeys};
-use crate::kernels::Unfit;
+use crate::kernels::{Cell, Unfit};
 use crate::masked::Masked;
 use crate::plan::{Apply, ColumnPlan, EntityPlan, LeafRule, redaction};
-use crate::policy::{Canonical, Undecided};
+use crate::policy::Undecided;
 
 /// The most distinct values of a column that are remembered.
 const CACHE: usize = 1 << 16;
@@ -229,13 +229,8 @@ impl Worker {
                 self.cache = None;
             }
         }
-        let result = match self.apply.canonical {
-            Canonical::Text => self.apply.mask.apply(&self.key, text, &self.apply.shape, out)?,
-            Canonical::Integer => self.apply.mask.apply(&self.key, &canonical::number(text), &self.apply.shape, out)?,
-            Canonical::Email | Canonical::Uuid => {
-                self.apply.mask.apply(&self.key, &text.trim().to_lowercase(), &self.apply.shape, out)?
-            }
-        };
+        let cell = Cell { key: &self.key, shape: &self.apply.shape, subject: None };
+        let result = self.apply.mask.apply(&cell, &self.apply.canonical.of(text), out)?;
         if let Some(cache) = &mut self.cache
             && cache.len() < CACHE
         {

@@ -4,19 +4,26 @@ use std::sync::Arc;
 
 use reenact_model::canonical::Writer;
 
-use super::{ArgKind, ArgSpec, Args, Guarantees, Mask, MaskSpec, Shape, Unfit};
-use crate::domain::DomainKey;
+use super::{ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit};
 
 /// `constant`.
 pub(super) static SPEC: MaskSpec = MaskSpec {
     name: "constant",
+    group: Group::Plain,
     doc: "replaces every value by one that you give",
     args: &[ArgSpec { name: "value", kind: ArgKind::Text, doc: "the value, as text; required" }],
-    leaks: "whether a value was NULL",
+    facts: Facts {
+        deterministic: true,
+        injective: Injective::Never,
+        keeps: Keeps::NOTHING,
+        leaks: "whether a value was NULL",
+    },
     build: |args: &Args, _: &[Shape]| {
         let value = args.text("value").ok_or("it needs the argument `value`")?;
         Ok(Arc::new(Constant(value.to_owned())))
     },
+    sample: |n| format!("value {n}"),
+    vectors: &[(&[("value", "x")], "anything", Some("x"))],
 };
 
 #[derive(Debug)]
@@ -43,7 +50,7 @@ impl Mask for Constant {
         Guarantees::FAKE
     }
 
-    fn apply(&self, _: &DomainKey, _: &str, _: &Shape, out: &mut String) -> Result<Option<()>, Unfit> {
+    fn apply(&self, _: &Cell<'_>, _: &str, out: &mut String) -> Result<Option<()>, Unfit> {
         out.push_str(&self.0);
         Ok(Some(()))
     }

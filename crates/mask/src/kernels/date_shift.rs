@@ -5,20 +5,33 @@ use std::sync::Arc;
 use reenact_model::ValueType;
 use reenact_model::canonical;
 
-use super::{ArgKind, ArgSpec, Args, Guarantees, Mask, MaskSpec, Shape, Unfit};
-use crate::domain::DomainKey;
+use super::{ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit};
 
 /// `date_shift`.
 pub(super) static SPEC: MaskSpec = MaskSpec {
     name: "date_shift",
+    group: Group::Time,
     doc: "moves dates and moments by a secret number of whole days, the same for the whole domain; intervals stay",
-    args: &[ArgSpec { name: "days", kind: ArgKind::Integer, doc: "the greatest shift either way; default 365" }],
-    leaks: "intervals, times of day, and the season within the greatest shift",
-    build: |args: &Args, _: &[Shape]| {
-        let days = args.integer("days")?.unwrap_or(365);
-        let days = u32::try_from(days).ok().filter(|d| (1..=36_500).contains(d)).ok_or("`days` is 1 to 36500")?;
-        Ok(Arc::new(DateShift { days }))
+    args: &[ArgSpec {
+        name: "days",
+        kind: ArgKind::Integer(1, 36_500),
+        doc: "the greatest shift either way; default 365",
+    }],
+    facts: Facts {
+        deterministic: true,
+        injective: Injective::Always,
+        keeps: Keeps { format: true, length: true, order: true },
+        leaks: "intervals, times of day, and the season within the greatest shift",
     },
+    build: |args: &Args, _: &[Shape]| {
+        let days = args.integer("days").unwrap_or(365);
+        Ok(Arc::new(DateShift { days: u32::try_from(days).unwrap_or(365) }))
+    },
+    sample: |n| format!("2026-{:02}-{:02} 10:00:00", n % 12 + 1, n % 28 + 1),
+    vectors: &[
+        (&[], "2026-11-23", Some("2026-01-29")),
+        (&[("days", "7")], "2026-11-23 10:11:12.5", Some("2026-11-19 10:11:12.5")),
+    ],
 };
 
 /// Whether what follows a date is a time of day, with a zone or without: it is copied, so nothing else may stand there.
@@ -57,7 +70,7 @@ impl Mask for DateShift {
         Guarantees::PSEUDONYM
     }
 
-    fn apply(&self, key: &DomainKey, text: &str, _: &Shape, out: &mut String) -> Result<Option<()>, Unfit> {
+    fn apply(&self, cell: &Cell<'_>, text: &str, out: &mut String) -> Result<Option<()>, Unfit> {
         // What is no day of the calendar (infinity, MySQL's zero dates) tells nothing and stays.
         if matches!(text, "" | "infinity" | "-infinity" | "0000-00-00" | "0000-00-00 00:00:00") {
             out.push_str(text);
@@ -68,8 +81,8 @@ impl Mask for DateShift {
             return Err(Unfit("a value is no date or moment of the form 2026-11-23 10:00:00"));
         }
         let days = canonical::parse_date(date).ok_or(Unfit("a value is no date of the form 2026-11-23"))?;
-        let drawn = i32::try_from(key.number(b"shift") % u64::from(self.days)).unwrap_or(0) + 1;
-        let shift = if key.number(b"way") & 1 == 0 { drawn } else { -drawn };
+        let drawn = i32::try_from(cell.key.number(b"shift") % u64::from(self.days)).unwrap_or(0) + 1;
+        let shift = if cell.key.number(b"way") & 1 == 0 { drawn } else { -drawn };
         let moved = days.checked_add(shift).ok_or(Unfit("a date is at the end of the calendar"))?;
         out.push_str(&canonical::date(moved));
         out.push_str(rest);
@@ -80,7 +93,7 @@ impl Mask for DateShift {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::testing::{apply, build};
+    use crate::kernels::testing::{apply, build, try_apply};
 
     #[test]
     fn intervals_stay_and_no_date_is_its_own_image() {
@@ -95,7 +108,6 @@ mod tests {
     #[test]
     fn what_is_more_than_a_date_is_unfit_and_never_copied() {
         let mask = build("date_shift", &[], &[Shape::leaf()]).expect("builds");
-        let key = crate::kernels::testing::key("d");
         for text in [
             "2020-01-01 canary",
             "2020-01-01Tcanary",
@@ -105,10 +117,10 @@ mod tests {
             "2020-02-31",
             "9223372036854775807-01-01",
         ] {
-            assert!(mask.apply(&key, text, &Shape::leaf(), &mut String::new()).is_err(), "{text}");
+            assert!(try_apply(&*mask, "d", text).is_err(), "{text}");
         }
         for text in ["2020-02-29", "2020-01-01 10:00:00.123456", "2020-01-01T10:00:00Z", "2020-01-01 10:00:00+02"] {
-            assert!(mask.apply(&key, text, &Shape::leaf(), &mut String::new()).is_ok(), "{text}");
+            assert!(try_apply(&*mask, "d", text).is_ok(), "{text}");
         }
     }
 }

@@ -2,19 +2,26 @@
 
 use std::sync::Arc;
 
-use super::{ArgKind, ArgSpec, Args, Guarantees, Mask, MaskSpec, Shape, Unfit, base32};
-use crate::domain::DomainKey;
+use super::{
+    ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit, base32,
+};
 
 /// `email`.
 pub(super) static SPEC: MaskSpec = MaskSpec {
     name: "email",
+    group: Group::Contact,
     doc: "gives an address whose local part is a keyed hash, in a domain that can't exist (RFC 2606)",
     args: &[ArgSpec {
         name: "at",
         kind: ArgKind::Text,
         doc: "the domain, which must end in `.example`, `.test` or `.invalid`; default `mail.example`",
     }],
-    leaks: "which addresses are equal",
+    facts: Facts {
+        deterministic: true,
+        injective: Injective::If("the fields hold 16 characters before the `@`"),
+        keeps: Keeps::FORMAT,
+        leaks: "which addresses are equal",
+    },
     build: |args: &Args, shapes: &[Shape]| {
         let at = args.text("at").unwrap_or("mail.example").to_owned();
         let reserved = [".example", ".test", ".invalid"].iter().any(|end| at.ends_with(end));
@@ -27,6 +34,11 @@ pub(super) static SPEC: MaskSpec = MaskSpec {
         let local = room.saturating_sub(at.len() + 1).clamp(1, 16);
         Ok(Arc::new(Email { at, local }))
     },
+    sample: |n| format!("person{n}@corp.com"),
+    vectors: &[
+        (&[], "ann@corp.com", Some("hw3a3fa23wqbp3zc@mail.example")),
+        (&[("at", "shop.test")], "ann@corp.com", Some("hw3a3fa23wqbp3zc@shop.test")),
+    ],
 };
 
 #[derive(Debug)]
@@ -44,9 +56,9 @@ impl Mask for Email {
         Guarantees { deterministic: true, injective: self.local >= 16 }
     }
 
-    fn apply(&self, key: &DomainKey, text: &str, _: &Shape, out: &mut String) -> Result<Option<()>, Unfit> {
+    fn apply(&self, cell: &Cell<'_>, text: &str, out: &mut String) -> Result<Option<()>, Unfit> {
         if !text.is_empty() {
-            base32(&key.hash(text.as_bytes()), self.local, out);
+            base32(&cell.key.hash(text.as_bytes()), self.local, out);
             out.push('@');
             out.push_str(&self.at);
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use reenact_model::ValueType;
 
 use super::ff1::Permutation;
-use super::{ArgKind, ArgSpec, Args, Guarantees, Mask, MaskSpec, Shape, Unfit};
+use super::{ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit};
 use crate::domain::DomainKey;
 
 /// The greatest number that JSON readers keep exactly.
@@ -14,22 +14,35 @@ const JSON_SAFE: i64 = (1 << 53) - 1;
 /// `integer`.
 pub(super) static SPEC: MaskSpec = MaskSpec {
     name: "integer",
+    group: Group::Identifier,
     doc: "permutes the whole numbers from 1 to `max`; 0 stays 0, and a negative number is the mirror of its positive one",
     args: &[ArgSpec {
         name: "max",
-        kind: ArgKind::Integer,
+        kind: ArgKind::Integer(1, (1 << 53) - 1),
         doc: "the greatest number; default: what the narrowest of the fields holds, at most 2^53 - 1",
     }],
-    leaks: "the sign, and which values are equal",
+    facts: Facts {
+        deterministic: true,
+        injective: Injective::Always,
+        keeps: Keeps::FORMAT,
+        leaks: "the sign, and which values are equal",
+    },
     build: |args: &Args, shapes: &[Shape]| {
         let narrowest = shapes.iter().filter_map(|s| s.range).map(|(_, max)| max).min();
         let digits = shapes.iter().filter(|s| s.value.is_text()).filter_map(|s| s.max_chars).min();
         let by_digits = digits.map_or(JSON_SAFE, |d| if d >= 16 { JSON_SAFE } else { 10_i64.pow(d) - 1 });
         let default = narrowest.unwrap_or(JSON_SAFE).min(JSON_SAFE).min(by_digits);
-        let max = args.integer("max")?.unwrap_or(default);
-        let max = u64::try_from(max).ok().filter(|m| *m > 0).ok_or("`max` must be greater than 0")?;
+        let max = args.integer("max").unwrap_or(default);
+        let max = u64::try_from(max).ok().filter(|m| *m > 0).ok_or("the fields hold no whole number above 0")?;
         Ok(Arc::new(Integer { max, made: Mutex::default() }))
     },
+    sample: |n| (n * 7_919 % 9_000_000 + 1).to_string(),
+    vectors: &[
+        (&[], "42", Some("6786369042332863")),
+        (&[("max", "999")], "42", Some("222")),
+        (&[], "-42", Some("-6786369042332863")),
+        (&[], "0", Some("0")),
+    ],
 };
 
 #[derive(Debug)]
@@ -79,7 +92,7 @@ impl Mask for Integer {
         Guarantees::PSEUDONYM
     }
 
-    fn apply(&self, key: &DomainKey, text: &str, _: &Shape, out: &mut String) -> Result<Option<()>, Unfit> {
+    fn apply(&self, cell: &Cell<'_>, text: &str, out: &mut String) -> Result<Option<()>, Unfit> {
         let number = reenact_model::canonical::number(text);
         let value: i64 = number.parse().map_err(|_| Unfit("a value is no whole number"))?;
         let size = value.unsigned_abs();
@@ -89,7 +102,7 @@ impl Mask for Integer {
         if value < 0 {
             out.push('-');
         }
-        let image = if size == 0 { 0 } else { self.permutation(key).apply(size - 1) + 1 };
+        let image = if size == 0 { 0 } else { self.permutation(cell.key).apply(size - 1) + 1 };
         out.push_str(&image.to_string());
         Ok(Some(()))
     }
@@ -98,7 +111,7 @@ impl Mask for Integer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::testing::{apply, build};
+    use crate::kernels::testing::{apply, build, try_apply};
 
     #[test]
     fn the_narrowest_field_bounds_all() {
@@ -121,9 +134,7 @@ mod tests {
     #[test]
     fn what_is_no_number_is_unfit() {
         let mask = build("integer", &[("max", "100")], &[]).expect("builds");
-        let mut out = String::new();
-        let key = crate::kernels::testing::key("d");
-        assert!(mask.apply(&key, "abc", &Shape::leaf(), &mut out).is_err());
-        assert!(mask.apply(&key, "101", &Shape::leaf(), &mut out).is_err());
+        assert!(try_apply(&*mask, "d", "abc").is_err());
+        assert!(try_apply(&*mask, "d", "101").is_err());
     }
 }

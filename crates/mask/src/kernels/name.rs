@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ArgKind, ArgSpec, Args, Guarantees, Mask, MaskSpec, Shape, Unfit};
-use crate::domain::DomainKey;
+use super::{ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit};
 
 const FIRST: [&str; 64] = [
     "Ada", "Alma", "Anouk", "Arlo", "Astrid", "Basil", "Bea", "Bruno", "Carla", "Cato", "Cleo", "Cyril", "Dara",
@@ -23,17 +22,32 @@ const LAST: [&str; 64] = [
 /// `name`.
 pub(super) static SPEC: MaskSpec = MaskSpec {
     name: "name",
+    group: Group::Person,
     doc: "gives an invented name, the same for the same person; many share one, so it is not for unique fields",
-    args: &[ArgSpec { name: "part", kind: ArgKind::Text, doc: "`first`, `last` or `full` (default)" }],
-    leaks: "which values are equal, and their frequencies up to collisions",
+    args: &[ArgSpec {
+        name: "part",
+        kind: ArgKind::Choice(&["first", "last", "full"]),
+        doc: "`first`, `last` or `full` (default)",
+    }],
+    facts: Facts {
+        deterministic: true,
+        injective: Injective::Never,
+        keeps: Keeps::FORMAT,
+        leaks: "which values are equal, and their frequencies up to collisions",
+    },
     build: |args: &Args, _: &[Shape]| {
-        Ok(Arc::new(match args.text("part").unwrap_or("full") {
-            "first" => Name::First,
-            "last" => Name::Last,
-            "full" => Name::Full,
-            _ => return Err("`part` is `first`, `last` or `full`".to_owned()),
+        Ok(Arc::new(match args.text("part") {
+            Some("first") => Name::First,
+            Some("last") => Name::Last,
+            _ => Name::Full,
         }))
     },
+    sample: |n| format!("value {n}"),
+    vectors: &[
+        (&[], "Ann Lee", Some("Nora Abbot")),
+        (&[("part", "first")], "Ann", Some("Hedda")),
+        (&[("part", "last")], "Lee", Some("Keel")),
+    ],
 };
 
 #[derive(Debug)]
@@ -57,11 +71,11 @@ impl Mask for Name {
         Guarantees::FAKE
     }
 
-    fn apply(&self, key: &DomainKey, text: &str, _: &Shape, out: &mut String) -> Result<Option<()>, Unfit> {
+    fn apply(&self, cell: &Cell<'_>, text: &str, out: &mut String) -> Result<Option<()>, Unfit> {
         if text.is_empty() {
             return Ok(Some(()));
         }
-        let hash = key.hash(text.as_bytes());
+        let hash = cell.key.hash(text.as_bytes());
         let pick = |list: &[&'static str; 64], n: usize| list[usize::from(hash[n]) % 64];
         match self {
             Self::First => out.push_str(pick(&FIRST, 0)),

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use super::{Args, Guarantees, Mask, MaskSpec, Shape, Unfit};
-use crate::domain::DomainKey;
+use super::{Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit};
 
 /// `null`.
 pub(super) static SPEC: MaskSpec = MaskSpec {
     name: "null",
+    group: Group::Plain,
     doc: "replaces every value by NULL",
     args: &[],
-    leaks: "nothing",
+    facts: Facts { deterministic: true, injective: Injective::Never, keeps: Keeps::NOTHING, leaks: "nothing" },
     build: |_: &Args, _: &[Shape]| Ok(Arc::new(Null)),
+    sample: |n| format!("value {n}"),
+    vectors: &[(&[], "anything", None)],
 };
 
 #[derive(Debug)]
@@ -26,7 +28,7 @@ impl Mask for Null {
         Guarantees::FAKE
     }
 
-    fn apply(&self, _: &DomainKey, _: &str, _: &Shape, _: &mut String) -> Result<Option<()>, Unfit> {
+    fn apply(&self, _: &Cell<'_>, _: &str, _: &mut String) -> Result<Option<()>, Unfit> {
         Ok(None)
     }
 }

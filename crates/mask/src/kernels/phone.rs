@@ -3,19 +3,26 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::{Args, Guarantees, Mask, MaskSpec, Shape, Unfit};
-use crate::domain::DomainKey;
+use super::{Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit};
 
 /// `phone`.
 pub(super) static SPEC: MaskSpec = MaskSpec {
     name: "phone",
+    group: Group::Contact,
     doc: "gives a number of the range 555-0100 to 555-0199, which is reserved for fiction; not for unique fields",
     args: &[],
-    leaks: "which numbers are equal, up to collisions",
+    facts: Facts {
+        deterministic: true,
+        injective: Injective::Never,
+        keeps: Keeps::FORMAT,
+        leaks: "which numbers are equal, up to collisions",
+    },
     build: |_: &Args, shapes: &[Shape]| {
         let room = shapes.iter().filter_map(|s| s.max_chars).min().unwrap_or(12);
         Ok(Arc::new(Phone { international: room >= 12 }))
     },
+    sample: |n| format!("+1{n:010}"),
+    vectors: &[(&[], "+12025550123", Some("+19745550168"))],
 };
 
 #[derive(Debug)]
@@ -32,11 +39,11 @@ impl Mask for Phone {
         Guarantees::FAKE
     }
 
-    fn apply(&self, key: &DomainKey, text: &str, _: &Shape, out: &mut String) -> Result<Option<()>, Unfit> {
+    fn apply(&self, cell: &Cell<'_>, text: &str, out: &mut String) -> Result<Option<()>, Unfit> {
         if text.is_empty() {
             return Ok(Some(()));
         }
-        let number = key.number(text.as_bytes());
+        let number = cell.key.number(text.as_bytes());
         // Area codes are 2xx to 9xx and never end in 11.
         let area = 200 + number / 100 % 800;
         let area = if area % 100 == 11 { area + 1 } else { area };

@@ -4,18 +4,25 @@ use std::sync::Arc;
 
 use reenact_model::ValueType;
 
-use super::{Args, Guarantees, Mask, MaskSpec, Shape, Unfit};
-use crate::domain::DomainKey;
+use super::{Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit};
 
 const TEXT: &str = "[redacted]";
 
 /// `redact`.
 pub(super) static SPEC: MaskSpec = MaskSpec {
     name: "redact",
+    group: Group::Plain,
     doc: "replaces every value by a placeholder of its type: `[redacted]`, 0, 1970-01-01, false, no bytes",
     args: &[],
-    leaks: "whether a value was NULL",
+    facts: Facts {
+        deterministic: true,
+        injective: Injective::Never,
+        keeps: Keeps::NOTHING,
+        leaks: "whether a value was NULL",
+    },
     build: |_: &Args, _: &[Shape]| Ok(Arc::new(Redact)),
+    sample: |n| format!("value {n}"),
+    vectors: &[(&[], "anything", Some("[redacted]"))],
 };
 
 /// The mask itself, for what no rule names.
@@ -79,8 +86,8 @@ impl Mask for Redact {
         Guarantees::FAKE
     }
 
-    fn apply(&self, _: &DomainKey, _: &str, shape: &Shape, out: &mut String) -> Result<Option<()>, Unfit> {
-        Ok(placeholder(shape).map(|text| out.push_str(text)))
+    fn apply(&self, cell: &Cell<'_>, _: &str, out: &mut String) -> Result<Option<()>, Unfit> {
+        Ok(placeholder(cell.shape).map(|text| out.push_str(text)))
     }
 }
 

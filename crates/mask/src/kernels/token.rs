@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{ArgKind, ArgSpec, Args, Guarantees, Mask, MaskSpec, Shape, Unfit, base32};
-use crate::domain::DomainKey;
+use super::{
+    ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit, base32,
+};
 
 /// Base-32 digits that make a collision of a pair less likely than 2^-64.
 const SAFE: usize = 16;
@@ -11,29 +12,40 @@ const SAFE: usize = 16;
 /// `token`.
 pub(super) static SPEC: MaskSpec = MaskSpec {
     name: "token",
+    group: Group::Identifier,
     doc: "gives an opaque word of base-32 digits of a keyed hash",
     args: &[
         ArgSpec { name: "prefix", kind: ArgKind::Text, doc: "what the word begins with; default: nothing" },
         ArgSpec {
             name: "length",
-            kind: ArgKind::Integer,
+            kind: ArgKind::Integer(1, 48),
             doc: "how many digits, 1 to 48; default 20, or what the shortest of the fields holds; 16 and more count as injective",
         },
     ],
-    leaks: "which values are equal",
+    facts: Facts {
+        deterministic: true,
+        injective: Injective::If("16 digits and more"),
+        keeps: Keeps::NOTHING,
+        leaks: "which values are equal",
+    },
     build: |args: &Args, shapes: &[Shape]| {
         let prefix = args.text("prefix").unwrap_or_default().to_owned();
         let room = shapes.iter().filter_map(|s| s.max_chars).min().map_or(48, |max| max as usize);
         let room = room.saturating_sub(prefix.chars().count());
-        let length = match args.integer("length")? {
+        let length = match args.integer("length") {
             Some(length) => usize::try_from(length).unwrap_or(0),
             None => room.min(20),
         };
-        if !(1..=48).contains(&length) {
-            return Err("`length` is 1 to 48 digits, and they must fit the field".to_owned());
+        if length == 0 {
+            return Err("the fields hold nothing beside the prefix".to_owned());
         }
         Ok(Arc::new(Token { prefix, length }))
     },
+    sample: |n| format!("value {n}"),
+    vectors: &[
+        (&[], "abc", Some("z7a697p3etgrg86286ea")),
+        (&[("prefix", "t_"), ("length", "8")], "abc", Some("t_z7a697p3")),
+    ],
 };
 
 #[derive(Debug)]
@@ -51,10 +63,10 @@ impl Mask for Token {
         Guarantees { deterministic: true, injective: self.length >= SAFE }
     }
 
-    fn apply(&self, key: &DomainKey, text: &str, _: &Shape, out: &mut String) -> Result<Option<()>, Unfit> {
+    fn apply(&self, cell: &Cell<'_>, text: &str, out: &mut String) -> Result<Option<()>, Unfit> {
         if !text.is_empty() {
             out.push_str(&self.prefix);
-            base32(&key.hash(text.as_bytes()), self.length, out);
+            base32(&cell.key.hash(text.as_bytes()), self.length, out);
         }
         Ok(Some(()))
     }

@@ -5,16 +5,23 @@ use std::sync::Arc;
 
 use reenact_model::ValueType;
 
-use super::{Args, Guarantees, Mask, MaskSpec, Shape, Unfit};
-use crate::domain::DomainKey;
+use super::{Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit};
 
 /// `uuid`.
 pub(super) static SPEC: MaskSpec = MaskSpec {
     name: "uuid",
+    group: Group::Identifier,
     doc: "gives a UUID of version 4 (RFC 9562) whose 122 free bits are a keyed hash; takes any text, upper case being equal",
     args: &[],
-    leaks: "which values are equal",
+    facts: Facts {
+        deterministic: true,
+        injective: Injective::Always,
+        keeps: Keeps::FORMAT,
+        leaks: "which values are equal",
+    },
     build: |_: &Args, _: &[Shape]| Ok(Arc::new(Uuid)),
+    sample: |n| format!("value {n}"),
+    vectors: &[(&[], "ab13dfae-6276-45da-a05f-11193ceaaf30", Some("f4fc0d30-1d45-47df-8f26-619e26f8e432"))],
 };
 
 #[derive(Debug)]
@@ -29,11 +36,11 @@ impl Mask for Uuid {
         Guarantees::PSEUDONYM
     }
 
-    fn apply(&self, key: &DomainKey, text: &str, _: &Shape, out: &mut String) -> Result<Option<()>, Unfit> {
+    fn apply(&self, cell: &Cell<'_>, text: &str, out: &mut String) -> Result<Option<()>, Unfit> {
         if text.is_empty() {
             return Ok(Some(()));
         }
-        let mut hash = key.hash(text.to_ascii_lowercase().as_bytes());
+        let mut hash = cell.key.hash(text.to_ascii_lowercase().as_bytes());
         hash[6] = hash[6] & 0x0f | 0x40;
         hash[8] = hash[8] & 0x3f | 0x80;
         for (n, byte) in hash[..16].iter().enumerate() {

@@ -6,10 +6,11 @@
 mod selector;
 mod syntax;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use reenact_model::{Class, Error, Finding, Result, Site, Span};
+use reenact_model::{Class, Error, Finding, Result, Site, Span, canonical};
 use sha2::{Digest, Sha256};
 
 pub use selector::Selector;
@@ -64,6 +65,17 @@ pub enum Canonical {
     Email,
     /// Upper case is lower case.
     Uuid,
+}
+
+impl Canonical {
+    /// The text that stands for all that are equal to this one.
+    pub fn of(self, text: &str) -> Cow<'_, str> {
+        match self {
+            Self::Text => Cow::Borrowed(text),
+            Self::Integer => canonical::number(text),
+            Self::Email | Self::Uuid => Cow::Owned(text.trim().to_lowercase()),
+        }
+    }
 }
 
 /// A mask with its arguments.
@@ -160,12 +172,12 @@ fn mask_use(reference: &syntax::MaskRef, span: Span, findings: &mut Vec<Finding>
         };
         match spec.args.iter().find(|arg| arg.name == name) {
             None => wrong(format!("mask `{}` has no argument `{name}`", spec.name)),
-            Some(arg) if arg.kind == kernels::ArgKind::Integer && value.parse::<i64>().is_err() => {
-                wrong(format!("the argument `{name}` of mask `{}` is a whole number", spec.name));
-            }
-            Some(_) => {
-                args.insert(name.clone(), value.clone());
-            }
+            Some(arg) => match arg.kind.check(value) {
+                Ok(()) => {
+                    args.insert(name.clone(), value.clone());
+                }
+                Err(what) => wrong(format!("the argument `{name}` of mask `{}` is {what}", spec.name)),
+            },
         }
     }
     sound.then_some(MaskUse { spec, args: Args(args), span })
