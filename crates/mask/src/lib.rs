@@ -10,6 +10,7 @@ pub mod masked;
 pub mod masker;
 pub mod plan;
 pub mod policy;
+pub mod residue;
 pub mod yaml;
 
 pub use domain::{RootKey, Salt, ScopeKeys};

@@ -5,7 +5,7 @@
 //! can't be masked is an error that names the field and the rule, never the value.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{Array, ArrayRef, BinaryBuilder, RecordBatch, StringBuilder};
 use arrow::datatypes::DataType;
@@ -22,6 +22,7 @@ use crate::kernels::{Cell, Unfit};
 use crate::masked::Masked;
 use crate::plan::{Apply, ColumnPlan, EntityPlan, LeafRule, redaction};
 use crate::policy::Undecided;
+use crate::residue::{Needles, Searcher, Seen};
 
 /// The most distinct values of a column that are remembered.
 const CACHE: usize = 1 << 16;
@@ -34,13 +35,15 @@ pub struct Masker {
     entities: BTreeMap<EntityId, EntityPlan>,
     keys: ScopeKeys,
     columns: HashMap<(EntityId, String), Column>,
+    /// What the masks replaced so far; all workers add to it.
+    seen: Arc<Mutex<Seen>>,
     /// Leaves that no rule names, met in the data: field with its path, generalised.
     unknown: BTreeSet<(EntityId, FieldPath)>,
 }
 
 /// A column's work, compiled once.
 #[derive(Debug)]
-enum Column {
+pub(crate) enum Column {
     Keep,
     Apply(Box<Worker>),
     Payload(Box<Payload>),
@@ -48,16 +51,17 @@ enum Column {
 
 /// A mask with its key and what it remembers.
 #[derive(Debug)]
-struct Worker {
+pub(crate) struct Worker {
     apply: Apply,
     key: DomainKey,
+    seen: Arc<Mutex<Seen>>,
     cache: Option<HashMap<Box<str>, Option<Box<str>>>>,
     asked: u64,
     hit: u64,
 }
 
 #[derive(Debug)]
-struct Payload {
+pub(crate) struct Payload {
     decoder: Decoder,
     leaves: Vec<(LeafRule, Option<Mutex<Worker>>)>,
     redact: Worker,
@@ -68,7 +72,8 @@ struct Payload {
 
 impl Masker {
     pub(crate) fn new(entities: BTreeMap<EntityId, EntityPlan>, keys: &ScopeKeys) -> Self {
-        Self { entities, keys: keys.clone(), columns: HashMap::new(), unknown: BTreeSet::new() }
+        let seen = Arc::new(Mutex::new(Seen::new(keys)));
+        Self { entities, keys: keys.clone(), columns: HashMap::new(), seen, unknown: BTreeSet::new() }
     }
 
     /// Masks a batch. The batch is used up: the originals end here.
@@ -166,7 +171,23 @@ impl Masker {
             .collect()
     }
 
-    fn column(&mut self, entity: &EntityId, field: &Field) -> Result<&mut Column> {
+    /// What the masks replaced, for the agents of other services.
+    pub fn needles(&mut self) -> Vec<Needles> {
+        lock(&self.seen).needles()
+    }
+
+    /// Adds what another agent's masks replaced.
+    pub fn learn(&mut self, needles: Needles) {
+        lock(&self.seen).learn(needles);
+    }
+
+    /// Ready to look through what was written. No more can be masked.
+    pub fn searcher(self) -> Searcher {
+        let seen = std::mem::replace(&mut *lock(&self.seen), Seen::new(&self.keys));
+        Searcher::new(self, seen.search())
+    }
+
+    pub(crate) fn column(&mut self, entity: &EntityId, field: &Field) -> Result<&mut Column> {
         let slot = (entity.clone(), field.name.clone());
         if !self.columns.contains_key(&slot) {
             let plan = self.entities.get(entity).and_then(|e| e.columns.get(&field.name)).ok_or_else(|| {
@@ -175,17 +196,18 @@ impl Masker {
             })?;
             let column = match plan {
                 ColumnPlan::Keep => Column::Keep,
-                ColumnPlan::Apply(apply) => Column::Apply(Box::new(Worker::new(apply.clone(), &self.keys))),
+                ColumnPlan::Apply(apply) => Column::Apply(Box::new(Worker::new(apply.clone(), &self.keys, &self.seen))),
                 ColumnPlan::Payload { codec, leaves, undecided } => Column::Payload(Box::new(Payload {
                     decoder: Decoder::new(codec)?,
                     leaves: leaves
                         .iter()
                         .map(|leaf| {
-                            let worker = leaf.apply.clone().map(|apply| Mutex::new(Worker::new(apply, &self.keys)));
+                            let worker =
+                                leaf.apply.clone().map(|apply| Mutex::new(Worker::new(apply, &self.keys, &self.seen)));
                             (leaf.clone(), worker)
                         })
                         .collect(),
-                    redact: Worker::new(redaction(crate::kernels::Shape::leaf()), &self.keys),
+                    redact: Worker::new(redaction(crate::kernels::Shape::leaf()), &self.keys, &self.seen),
                     undecided: *undecided,
                     known: HashMap::new(),
                 })),
@@ -197,9 +219,9 @@ impl Masker {
 }
 
 impl Worker {
-    fn new(apply: Apply, keys: &ScopeKeys) -> Self {
+    fn new(apply: Apply, keys: &ScopeKeys, seen: &Arc<Mutex<Seen>>) -> Self {
         let key = keys.domain(&apply.domain);
-        Self { apply, key, cache: Some(HashMap::new()), asked: 0, hit: 0 }
+        Self { apply, key, seen: Arc::clone(seen), cache: Some(HashMap::new()), asked: 0, hit: 0 }
     }
 
     fn unfit(&self, unfit: Unfit) -> Error {
@@ -229,6 +251,7 @@ impl Worker {
                 self.cache = None;
             }
         }
+        lock(&self.seen).see(self.apply.group, text);
         let cell = Cell { key: &self.key, shape: &self.apply.shape, subject: None };
         let result = self.apply.mask.apply(&cell, &self.apply.canonical.of(text), out)?;
         if let Some(cache) = &mut self.cache
@@ -316,6 +339,19 @@ impl Payload {
         Ok((array, unknown))
     }
 
+    /// A payload taken apart, if it can be.
+    pub(crate) fn decoded(&self, payload: &[u8]) -> Option<Node> {
+        if payload.is_empty() { None } else { self.decoder.decode(payload).ok() }
+    }
+
+    /// Whether a mask makes what stands at a path.
+    ///
+    /// # Errors
+    /// If rules disagree on it.
+    pub(crate) fn makes(&mut self, path: &Path) -> Result<bool> {
+        Ok(self.rule(path)?.is_none_or(|n| self.leaves[n].1.is_some()))
+    }
+
     fn payload(&mut self, original: &[u8], unknown: &mut BTreeSet<Path>) -> Result<Vec<u8>> {
         let undecodable = || {
             Error::new(Class::Policy, "a payload can't be decoded as declared")
@@ -356,10 +392,7 @@ impl Payload {
             Some(n) => match &self.leaves[n].1 {
                 None => return Ok(()),
                 Some(worker) => {
-                    let mut worker = match worker.lock() {
-                        Ok(worker) => worker,
-                        Err(poisoned) => poisoned.into_inner(),
-                    };
+                    let mut worker = lock(worker);
                     worker.text(&text, b't').map_err(|u| {
                         let field = Site { field: Some(path.to_string()), ..Site::default() };
                         worker.unfit(u).at(field)
@@ -383,10 +416,7 @@ impl Payload {
         match &self.leaves[n].1 {
             None => Ok(Some(text.to_owned())),
             Some(worker) => {
-                let mut worker = match worker.lock() {
-                    Ok(worker) => worker,
-                    Err(poisoned) => poisoned.into_inner(),
-                };
+                let mut worker = lock(worker);
                 worker.text(text, b't').map_err(|u| worker.unfit(u))
             }
         }
@@ -423,7 +453,7 @@ impl Payload {
     }
 
     /// A path as it may be shown: a member's name that no rule mentions may be somebody's data, so it prints as `{key}`.
-    fn generalised(&self, path: &Path) -> Path {
+    pub(crate) fn generalised(&self, path: &Path) -> Path {
         let mentioned =
             |key: &str| self.leaves.iter().any(|(leaf, _)| leaf.rule.on.iter().any(|(s, _)| s.text().contains(key)));
         Path(
@@ -436,6 +466,11 @@ impl Payload {
                 .collect(),
         )
     }
+}
+
+/// A lock that a panic elsewhere does not spoil: what it guards is whole after every call.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn is_number(text: &str) -> bool {

@@ -16,7 +16,7 @@ use reenact_model::{
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ScopeKeys;
-use crate::kernels::{Guarantees, Mask, Shape};
+use crate::kernels::{Group, Guarantees, Mask, Shape};
 use crate::masker::Masker;
 use crate::policy::{Canonical, Does, Keep, Policy, Rule, Undecided};
 
@@ -82,6 +82,8 @@ pub(crate) struct Apply {
     pub(crate) shape: Shape,
     /// The mask's name in a policy.
     pub(crate) name: &'static str,
+    /// What the mask is for.
+    pub(crate) group: Group,
     /// The rule that chose it, for messages.
     pub(crate) rule: Option<(String, Span)>,
 }
@@ -505,6 +507,7 @@ impl Resolver<'_> {
                 canonical,
                 shape: found.shape.clone(),
                 name: mask_use.spec.name,
+                group: mask_use.spec.group,
                 rule: Some((found.rule.name.clone(), found.rule.span.clone())),
             })));
         }
@@ -520,6 +523,7 @@ pub(crate) fn redaction(shape: Shape) -> Apply {
         canonical: Canonical::Text,
         shape,
         name: "redact",
+        group: Group::Plain,
         rule: None,
     }
 }
@@ -562,6 +566,7 @@ fn leaf_rule(policy: &Policy, rule: &Arc<Rule>, made: &Made, findings: &mut Vec<
         canonical,
         shape: Shape::leaf(),
         name: mask_use.spec.name,
+        group: mask_use.spec.group,
         rule: Some((rule.name.clone(), rule.span.clone())),
     };
     Some(LeafRule { rule: Arc::clone(rule), apply: Some(apply) })

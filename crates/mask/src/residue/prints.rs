@@ -1,0 +1,146 @@
+//! Sets of fingerprints that stay small: eight bytes for each, however many there are.
+
+/// So many low bits of a fingerprint say what kind of value it is.
+const CLASS_BITS: u32 = 3;
+
+/// Puts a value's class, below 8, into its fingerprint.
+pub(super) fn classed(print: u64, class: u8) -> u64 {
+    print >> CLASS_BITS << CLASS_BITS | u64::from(class)
+}
+
+/// Buckets, by the fingerprint's first byte: each grows and is sorted by itself, so memory never doubles at once.
+const BUCKETS: usize = 256;
+
+/// A set that grows.
+#[derive(Debug)]
+pub(super) struct Prints {
+    buckets: Vec<Vec<u64>>,
+}
+
+impl Default for Prints {
+    fn default() -> Self {
+        Self { buckets: vec![Vec::new(); BUCKETS] }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "one byte is left")]
+fn bucket(print: u64) -> usize {
+    (print >> 56) as usize
+}
+
+impl Prints {
+    pub(super) fn insert(&mut self, print: u64) {
+        let bucket = &mut self.buckets[bucket(print)];
+        if bucket.len() == bucket.capacity() {
+            bucket.sort_unstable();
+            bucket.dedup();
+            // A quarter more, as long as that is what new ones need.
+            bucket.reserve_exact((bucket.len() / 4).max(16));
+        }
+        bucket.push(print);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.buckets.iter().map(Vec::len).sum()
+    }
+
+    /// Sorts, and takes out what is there twice.
+    pub(super) fn settle(&mut self) {
+        for bucket in &mut self.buckets {
+            bucket.sort_unstable();
+            bucket.dedup();
+        }
+    }
+
+    /// All of them, in pieces.
+    pub(super) fn blocks(&self, most: usize) -> impl Iterator<Item = Vec<u64>> + '_ {
+        let mut left = self.buckets.iter().flatten().copied();
+        std::iter::from_fn(move || {
+            Some(left.by_ref().take(most).collect()).filter(|block: &Vec<u64>| !block.is_empty())
+        })
+    }
+
+    pub(super) fn lookup(mut self) -> Lookup {
+        self.settle();
+        let filter = Filter::new(self.len(), self.buckets.iter().flatten().copied());
+        Lookup { buckets: self.buckets, filter }
+    }
+}
+
+/// A set that is asked.
+#[derive(Debug)]
+pub(super) struct Lookup {
+    buckets: Vec<Vec<u64>>,
+    filter: Filter,
+}
+
+impl Lookup {
+    pub(super) fn is_empty(&self) -> bool {
+        self.buckets.iter().all(Vec::is_empty)
+    }
+
+    /// The class of the value with this fingerprint, if there is one.
+    #[inline]
+    pub(super) fn class(&self, print: u64) -> Option<u8> {
+        let plain = classed(print, 0);
+        if !self.filter.may_contain(plain) {
+            return None;
+        }
+        let bucket = &self.buckets[bucket(print)];
+        let found = bucket.get(bucket.partition_point(|known| *known < plain))?;
+        (classed(*found, 0) == plain).then(|| (*found - plain).to_le_bytes()[0])
+    }
+}
+
+/// A Bloom filter with all bits of a fingerprint in one word (Putze, Sanders and Singler, 2007): most questions are about what
+/// is not there, and cost one access to memory.
+#[derive(Debug)]
+struct Filter {
+    words: Vec<u64>,
+}
+
+impl Filter {
+    fn new(count: usize, prints: impl Iterator<Item = u64>) -> Self {
+        let mut filter = Self { words: vec![0; (count / 5).next_power_of_two().max(1)] };
+        for print in prints {
+            let (at, bits) = filter.place(classed(print, 0));
+            filter.words[at] |= bits;
+        }
+        filter
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "an index is cut to the filter's size")]
+    fn place(&self, print: u64) -> (usize, u64) {
+        let bits = 1 << (print >> 3 & 63) | 1 << (print >> 9 & 63) | 1 << (print >> 15 & 63) | 1 << (print >> 21 & 63);
+        ((print >> 27) as usize & (self.words.len() - 1), bits)
+    }
+
+    #[inline]
+    fn may_contain(&self, print: u64) -> bool {
+        let (at, bits) = self.place(print);
+        self.words[at] & bits == bits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_is_found_and_little_else() {
+        let mut prints = Prints::default();
+        let of = |n: u64| n.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        for n in (0..100_000).chain(0..100_000) {
+            prints.insert(classed(of(n), 5));
+        }
+        assert!(prints.buckets.iter().map(Vec::capacity).sum::<usize>() < 260_000);
+        prints.settle();
+        assert_eq!(prints.len(), 100_000);
+        assert_eq!(prints.blocks(3_000).map(|block| block.len()).sum::<usize>(), 100_000);
+        let lookup = prints.lookup();
+        assert!((0..100_000).all(|n| lookup.class(of(n)) == Some(5)));
+        assert!(!(100_000..200_000).any(|n| lookup.class(of(n)).is_some()));
+        let passed = (100_000..200_000).filter(|n| lookup.filter.may_contain(classed(of(*n), 0))).count();
+        assert!(passed < 10_000, "{passed}");
+    }
+}

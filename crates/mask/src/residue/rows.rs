@@ -1,0 +1,229 @@
+//! Looking through what was written, place by place.
+//!
+//! Hidden here: what of a record is searched. Texts are; so are payloads, leaf by leaf with the names of their members, and
+//! bytes that are texts. Whole numbers are if there are numbers to look for. Truth values, dates and floating-point numbers hold
+//! no identifier. A place whose value a mask made is told from one that was kept.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{Array, ArrayRef};
+use reenact_model::canonical::{self, Reader};
+use reenact_model::names::Step;
+use reenact_model::payload::{Node, cell};
+use reenact_model::{Entity, EntityId, FieldId, FieldPath, Finding, Path, Result, Site, ValueType};
+
+use super::Search;
+use crate::kernels::Group;
+use crate::masked::Masked;
+use crate::masker::{Column, Masker, Payload};
+
+/// Searches the rows that an agent wrote for what any agent's masks replaced.
+#[derive(Debug)]
+pub struct Searcher {
+    masker: Masker,
+    look: Look,
+    hits: BTreeMap<FieldId, Group>,
+}
+
+#[derive(Debug)]
+struct Look {
+    search: Search,
+    recent: Recent,
+    values: u64,
+}
+
+impl Look {
+    fn finds(&mut self, text: &str, made: bool) -> Option<Group> {
+        self.values += 1;
+        if self.recent.was_clean(text, made) {
+            return None;
+        }
+        let found = self.search.finds(text, made);
+        if found.is_none() {
+            self.recent.keep(text, made);
+        }
+        found
+    }
+}
+
+impl Searcher {
+    pub(crate) fn new(masker: Masker, search: Search) -> Self {
+        let look = Look { search, recent: Recent::default(), values: 0 };
+        Self { masker, look, hits: BTreeMap::new() }
+    }
+
+    /// Whether nothing that was masked identifies anybody.
+    pub fn is_empty(&self) -> bool {
+        self.look.search.is_empty()
+    }
+
+    /// How many values were looked at.
+    pub fn values(&self) -> u64 {
+        self.look.values
+    }
+
+    /// The columns of an entity in which an identifier could stand.
+    pub fn columns(&self, entity: &Entity) -> Vec<String> {
+        let numbers = self.look.search.has_numbers();
+        entity.writable().filter(|field| is_searched(field.value, numbers)).map(|field| field.name.clone()).collect()
+    }
+
+    /// Looks through rows as they were written.
+    ///
+    /// # Errors
+    /// If the rows are not of an entity of the plan.
+    pub fn rows(&mut self, rows: &Masked) -> Result<()> {
+        let entity = rows.entity();
+        let numbers = self.look.search.has_numbers();
+        for field in entity.writable().filter(|field| is_searched(field.value, numbers)) {
+            let Some(array) = rows.batch().column_by_name(&field.name) else { continue };
+            let at = |path: Option<Path>| {
+                let column = FieldPath::column(&field.name);
+                FieldId::new(&entity.id, &path.map_or(column, |path| FieldPath::inner(&field.name, path)))
+            };
+            match self.masker.column(&entity.id, field)? {
+                Column::Payload(payload) => {
+                    for row in 0..array.len() {
+                        let Some(bytes) = cell(array, field.value, row) else { continue };
+                        leaves(&mut self.look, payload, bytes, |path, group| {
+                            self.hits.entry(at(path)).or_insert(group);
+                        })?;
+                    }
+                }
+                column => {
+                    let made = matches!(column, Column::Apply(_));
+                    if let Some(group) = plain(&mut self.look, array, field.value, made) {
+                        self.hits.entry(at(None)).or_insert(group);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks through a text that is no field's value, such as the bundle's contents; what is found is told at `site`.
+    pub fn text(&mut self, text: &str, site: &EntityId) {
+        if let Some(group) = self.look.finds(text, false) {
+            self.hits.entry(FieldId::new(site, &FieldPath::column("text"))).or_insert(group);
+        }
+    }
+
+    /// Where identifiers stand in clear; never which.
+    pub fn findings(&self) -> Vec<Finding> {
+        let tell = |(field, group): (&FieldId, &Group)| {
+            let message = format!("a value that a mask replaced elsewhere ({}) stands here in clear", group.word());
+            Finding::error("RES-001", Site::field(field), message)
+                .help("mask this field with the same domain, or redact it")
+        };
+        self.hits.iter().map(tell).collect()
+    }
+}
+
+fn is_searched(value: ValueType, numbers: bool) -> bool {
+    match value {
+        ValueType::Text
+        | ValueType::Json
+        | ValueType::Uuid
+        | ValueType::Bytes
+        | ValueType::Other
+        | ValueType::Tagged => true,
+        ValueType::Int32 | ValueType::Int64 | ValueType::UInt64 | ValueType::Decimal => numbers,
+        ValueType::Bool
+        | ValueType::Int16
+        | ValueType::Float32
+        | ValueType::Float64
+        | ValueType::Date
+        | ValueType::Time
+        | ValueType::Timestamp
+        | ValueType::TimestampUtc => false,
+    }
+}
+
+/// Looks through a column until something is found.
+fn plain(look: &mut Look, array: &ArrayRef, value: ValueType, made: bool) -> Option<Group> {
+    let reader = Reader::new(array, value);
+    (0..array.len()).find_map(|row| {
+        let text = reader.get(row)?;
+        match text.strip_prefix("\\x").filter(|_| matches!(value, ValueType::Bytes | ValueType::Tagged)) {
+            Some(_) => look.finds(&String::from_utf8_lossy(&canonical::bytes_of(&text)?), made),
+            None => look.finds(&text, made),
+        }
+    })
+}
+
+/// Looks through a payload's leaves and the names of its members.
+fn leaves(
+    look: &mut Look,
+    payload: &mut Payload,
+    bytes: &[u8],
+    mut tell: impl FnMut(Option<Path>, Group),
+) -> Result<()> {
+    let Some(mut node) = payload.decoded(bytes) else {
+        // What can't be taken apart was replaced as a whole, or kept as a whole.
+        if let Some(group) = look.finds(&String::from_utf8_lossy(bytes), false) {
+            tell(None, group);
+        }
+        return Ok(());
+    };
+    let mut failed = None;
+    node.leaves_mut(&mut |path, leaf| {
+        let made = match payload.makes(path) {
+            Ok(made) => made,
+            Err(error) => {
+                failed = Some(error);
+                return;
+            }
+        };
+        let text = match &*leaf {
+            Node::Bytes(bytes) => Some(String::from_utf8_lossy(bytes)),
+            leaf => leaf.canonical(),
+        };
+        if let Some(group) = text.and_then(|text| look.finds(&text, made)) {
+            tell(Some(payload.generalised(path)), group);
+        }
+        for step in &path.0 {
+            if let Step::Key(key) = step
+                && let Some(group) = look.finds(key, false)
+            {
+                tell(Some(payload.generalised(path)), group);
+            }
+        }
+    });
+    failed.map_or(Ok(()), Err)
+}
+
+/// Values that were looked at a moment ago: columns repeat.
+#[derive(Debug)]
+struct Recent {
+    slots: Vec<(String, bool)>,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self { slots: vec![(String::new(), false); 1024] }
+    }
+}
+
+impl Recent {
+    /// Where a text is kept: by its length and its ends.
+    fn slot(&self, text: &str) -> usize {
+        let bytes = text.as_bytes();
+        let ends = bytes.iter().take(12).chain(bytes.iter().rev().take(12));
+        ends.fold(bytes.len(), |hash, byte| hash.wrapping_mul(31).wrapping_add(usize::from(*byte))) % self.slots.len()
+    }
+
+    fn was_clean(&self, text: &str, made: bool) -> bool {
+        let (known, of_made) = &self.slots[self.slot(text)];
+        *of_made == made && known == text && !text.is_empty()
+    }
+
+    fn keep(&mut self, text: &str, made: bool) {
+        if text.len() <= 64 {
+            let slot = self.slot(text);
+            let (known, of_made) = &mut self.slots[slot];
+            known.clear();
+            known.push_str(text);
+            *of_made = made;
+        }
+    }
+}
