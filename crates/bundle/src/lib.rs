@@ -34,7 +34,7 @@ pub use keys::{Identity, Keyring, PublicKey, Recipient, SigningKey};
 pub use manifest::{Manifest, ManifestMember};
 pub use memory::Memory;
 pub use place::{MemberSink, Place};
-pub use rows::Rows;
+pub use rows::{Reread, Rows, Written};
 pub use writer::{BundleWriter, MemberWriter, Sealed};
 
 /// The version of the format that this build writes; it reads this one and every older one.

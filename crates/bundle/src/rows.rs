@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
@@ -22,7 +23,10 @@ use crate::bundle::Opener;
 use crate::columns;
 use crate::contents::MemberInfo;
 use crate::failure::{beyond, damaged};
+use crate::keys::MemberKey;
+use crate::place::Place;
 use crate::unseal::{Chunks, Unsealed};
+use crate::writer::Sealed;
 
 /// The greatest number of rows of a batch.
 const BATCH: usize = 65_536;
@@ -80,6 +84,82 @@ impl Iterator for Rows {
 impl fmt::Debug for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Rows(of {})", self.entity.id)
+    }
+}
+
+/// Reads a member that this process wrote, before the bundle is signed: what stands in it is what was meant to.
+pub struct Reread {
+    entity: Arc<Entity>,
+    place: Arc<dyn Place>,
+    key: MemberKey,
+}
+
+impl Reread {
+    pub(crate) fn new(entity: Arc<Entity>, place: Arc<dyn Place>, key: MemberKey) -> Self {
+        Self { entity, place, key }
+    }
+
+    /// Opens the member as it was sealed.
+    ///
+    /// # Errors
+    /// [`reenact_model::Class::Bundle`] if it is not what was written.
+    pub fn open(&self, sealed: &Sealed) -> Result<Written> {
+        let info = MemberInfo::from(sealed);
+        let mut commitment = [0; 32];
+        hex::decode_to_slice(&sealed.commitment, &mut commitment)
+            .map_err(|_| broken(&info, "its commitment is no digest"))?;
+        let unsealed = Unsealed::open(&self.place, sealed.id, &self.key, &commitment, sealed.size)?;
+        Ok(Written(Member::open(Arc::clone(&self.entity), info, unsealed)?))
+    }
+}
+
+impl fmt::Debug for Reread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reread({})", self.entity.id)
+    }
+}
+
+/// A member as it was written, in row groups that may be read side by side.
+pub struct Written(Member);
+
+impl Written {
+    /// The entity whose records it holds.
+    pub fn entity(&self) -> &Arc<Entity> {
+        &self.0.entity
+    }
+
+    /// How many row groups it has.
+    pub fn groups(&self) -> usize {
+        self.0.metadata.metadata().num_row_groups()
+    }
+
+    /// Gives some columns of a row group, batch by batch.
+    ///
+    /// # Errors
+    /// [`reenact_model::Class::Bundle`] if it can't be read, and what `take` gives.
+    pub fn group(
+        &self,
+        group: usize,
+        columns: &[String],
+        take: &mut dyn FnMut(&RecordBatch) -> Result<()>,
+    ) -> Result<()> {
+        let (info, chunks) = (&self.0.info, &self.0.chunks);
+        let wanted = ProjectionMask::columns(self.0.metadata.parquet_schema(), columns.iter().map(String::as_str));
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.clone(), self.0.metadata.clone())
+            .with_row_groups(vec![group])
+            .with_projection(wanted)
+            .with_batch_size(columns::CHUNK_ROWS);
+        let mut reader = guarded(info, chunks, || builder.build().map_err(|_| ()))?;
+        while let Some(batch) = guarded(info, chunks, || reader.next().transpose().map_err(|_| ()))? {
+            take(&batch)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Written({} row groups of {})", self.groups(), self.0.entity.id)
     }
 }
 

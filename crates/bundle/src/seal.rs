@@ -67,6 +67,7 @@ pub(crate) fn schedule(key: &MemberKey, salt: &[u8; 32], id: &MemberId) -> (Aes2
 /// A member while it is sealed: takes the payload, writes the container.
 pub(crate) struct Sealer {
     id: MemberId,
+    key: MemberKey,
     sink: Option<Box<dyn MemberSink>>,
     cipher: Aes256Gcm,
     commitment: [u8; 32],
@@ -98,6 +99,7 @@ impl Sealer {
         let wrapped_key = keys::wrap(recipients, &key)?;
         let mut sealer = Self {
             id,
+            key,
             sink: Some(place.put(&id)?),
             cipher,
             commitment,
@@ -122,6 +124,11 @@ impl Sealer {
     /// The member's id.
     pub(crate) fn id(&self) -> MemberId {
         self.id
+    }
+
+    /// The member's key.
+    pub(crate) fn key(&self) -> &MemberKey {
+        &self.key
     }
 
     /// The bytes written to the place so far.

@@ -22,9 +22,10 @@ use crate::columns::{self, Chunker};
 use crate::contents::{CONTENTS_LIMIT, Contents, MemberInfo};
 use crate::failure::damaged;
 use crate::ids::{BundleId, MemberId};
-use crate::keys::{Recipient, SigningKey};
+use crate::keys::{MemberKey, Recipient, SigningKey};
 use crate::manifest::{Manifest, ManifestMember};
 use crate::place::Place;
+use crate::rows::Reread;
 use crate::seal::{Container, Sealer};
 
 /// Writes one bundle. All methods take `&self`: agents write many members at once.
@@ -55,6 +56,7 @@ impl BundleWriter {
         let sealer = Sealer::create(&self.place, &self.recipients).map_err(|e| e.at(Site::entity(&entity.id)))?;
         Ok(MemberWriter {
             id: sealer.id(),
+            key: sealer.key().clone(),
             schema: columns::schema(entity),
             entity: Arc::clone(entity),
             place: Arc::clone(&self.place),
@@ -212,6 +214,7 @@ impl From<Sealed> for ManifestMember {
 /// ```
 pub struct MemberWriter {
     id: MemberId,
+    key: MemberKey,
     entity: Arc<Entity>,
     schema: SchemaRef,
     place: Arc<dyn Place>,
@@ -243,6 +246,11 @@ impl MemberWriter {
             self.stage = Stage::Closed;
         }
         result.map_err(|error| error.at(Site::entity(&self.entity.id)))
+    }
+
+    /// What reads this member again once it is sealed, with the key that only its writer has.
+    pub fn reread(&self) -> Reread {
+        Reread::new(Arc::clone(&self.entity), Arc::clone(&self.place), self.key.clone())
     }
 
     /// Writes the last rows and makes the member durable.

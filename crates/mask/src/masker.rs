@@ -22,7 +22,7 @@ use crate::kernels::{Cell, Unfit};
 use crate::masked::Masked;
 use crate::plan::{Apply, ColumnPlan, EntityPlan, LeafRule, redaction};
 use crate::policy::Undecided;
-use crate::residue::{Needles, Searcher, Seen};
+use crate::residue::{Needles, Search, Seen};
 
 /// The most distinct values of a column that are remembered.
 const CACHE: usize = 1 << 16;
@@ -181,10 +181,9 @@ impl Masker {
         lock(&self.seen).learn(needles);
     }
 
-    /// Ready to look through what was written. No more can be masked.
-    pub fn searcher(self) -> Searcher {
-        let seen = std::mem::replace(&mut *lock(&self.seen), Seen::new(&self.keys));
-        Searcher::new(self, seen.search())
+    /// Ready to look for what the masks replaced; they begin anew.
+    pub fn search(&mut self) -> Search {
+        std::mem::replace(&mut *lock(&self.seen), Seen::new(&self.keys)).search()
     }
 
     pub(crate) fn column(&mut self, entity: &EntityId, field: &Field) -> Result<&mut Column> {

@@ -52,8 +52,25 @@ fn every_form_of_value_comes_back_over_many_row_groups() {
         at += length;
     }
     assert!(member.bytes() > 100_000);
+    let reread = member.reread();
     let sealed = member.seal().unwrap();
     assert_eq!(sealed.digest.count, 200_000);
+
+    // The writer reads some columns of it again, before it is part of a bundle.
+    let written = reread.open(&sealed).unwrap();
+    let last = whole.schema().fields().last().unwrap().name().clone();
+    let mut again = Vec::new();
+    for group in 0..written.groups() {
+        let take = &mut |batch: &RecordBatch| {
+            again.push(batch.clone());
+            Ok(())
+        };
+        written.group(group, std::slice::from_ref(&last), take).unwrap();
+    }
+    assert!(written.groups() > 1 && again.iter().all(|batch| batch.num_columns() == 1));
+    let again = concat_batches(&again[0].schema(), &again).unwrap();
+    assert_eq!(again.column(0), whole.column_by_name(&last).unwrap());
+    assert!(reread.open(&Sealed { commitment: "00".repeat(32), ..sealed.clone() }).is_err());
     let described = contents(std::slice::from_ref(&entity), std::slice::from_ref(&sealed));
     let id = writer.finish(vec![sealed], &described, &fixture.signer, None).unwrap();
 

@@ -14,6 +14,7 @@ mod rows;
 mod words;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
 use serde::{Deserialize, Serialize};
@@ -199,14 +200,8 @@ impl Seen {
                 numbers[digits] = Some(prints.lookup());
             }
         }
-        Search {
-            roller: self.roller,
-            most: self.most,
-            prints: self.prints.lookup(),
-            numbers,
-            inside,
-            words: Words::default(),
-        }
+        let known = Known { most: self.most, prints: self.prints.lookup(), numbers, inside };
+        Search { known: Arc::new(known), roller: self.roller, words: Words::default() }
     }
 }
 
@@ -228,27 +223,32 @@ fn worth(group: Group, text: &str, words: &Words) -> bool {
     }
 }
 
-/// Looks for what was masked.
-#[derive(Debug)]
+/// Looks for what was masked. Clones share what is known, and each has its own scratch space.
+#[derive(Clone, Debug)]
 pub struct Search {
+    known: Arc<Known>,
     roller: Roller,
+    words: Words,
+}
+
+#[derive(Debug)]
+struct Known {
     most: usize,
     prints: Lookup,
     numbers: Vec<Option<Lookup>>,
     /// Finds few needles inside of words; the class of each.
     inside: Option<(AhoCorasick, Vec<u8>)>,
-    words: Words,
 }
 
 impl Search {
     /// Whether there is nothing to look for.
     pub fn is_empty(&self) -> bool {
-        self.prints.is_empty() && self.numbers.iter().flatten().next().is_none()
+        self.known.prints.is_empty() && !self.has_numbers()
     }
 
     /// Whether numbers are looked for.
     pub(crate) fn has_numbers(&self) -> bool {
-        self.numbers.iter().any(Option::is_some)
+        self.known.numbers.iter().any(Option::is_some)
     }
 
     /// What kind of original a text holds, if any. `made` says that a mask made this text: that it *is* somebody's value, as
@@ -265,8 +265,9 @@ impl Search {
         if self.words.letters_and_digits() < LEAST {
             return None;
         }
-        let (prints, numbers, count) = (&self.prints, &self.numbers, self.words.count());
-        let found = self.roller.windows(&self.words, self.most, |window| {
+        let Known { most, prints, numbers, inside } = &*self.known;
+        let count = self.words.count();
+        let found = self.roller.windows(&self.words, *most, |window| {
             if made && window.words == count {
                 return None;
             }
@@ -276,7 +277,7 @@ impl Search {
         if found.is_some() {
             return found;
         }
-        if let Some((automaton, classes)) = &self.inside {
+        if let Some((automaton, classes)) = inside {
             let compact = self.words.compact();
             if let Some(hit) = automaton.find_iter(compact).find(|hit| !made || hit.len() < compact.len()) {
                 return Some(classes[hit.pattern().as_usize()]);

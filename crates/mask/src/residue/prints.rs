@@ -23,7 +23,6 @@ impl Default for Prints {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "one byte is left")]
 fn bucket(print: u64) -> usize {
     (print >> 56) as usize
 }
@@ -109,7 +108,6 @@ impl Filter {
         filter
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "an index is cut to the filter's size")]
     fn place(&self, print: u64) -> (usize, u64) {
         let bits = 1 << (print >> 3 & 63) | 1 << (print >> 9 & 63) | 1 << (print >> 15 & 63) | 1 << (print >> 21 & 63);
         ((print >> 27) as usize & (self.words.len() - 1), bits)

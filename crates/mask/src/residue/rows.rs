@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayRef, RecordBatch};
 use reenact_model::canonical::{self, Reader};
 use reenact_model::names::Step;
 use reenact_model::payload::{Node, cell};
@@ -14,7 +14,6 @@ use reenact_model::{Entity, EntityId, FieldId, FieldPath, Finding, Path, Result,
 
 use super::Search;
 use crate::kernels::Group;
-use crate::masked::Masked;
 use crate::masker::{Column, Masker, Payload};
 
 /// Searches the rows that an agent wrote for what any agent's masks replaced.
@@ -47,14 +46,10 @@ impl Look {
 }
 
 impl Searcher {
-    pub(crate) fn new(masker: Masker, search: Search) -> Self {
+    /// A searcher that knows by a plan what masks made; as many as there are threads may share one search.
+    pub fn new(masker: Masker, search: Search) -> Self {
         let look = Look { search, recent: Recent::default(), values: 0 };
         Self { masker, look, hits: BTreeMap::new() }
-    }
-
-    /// Whether nothing that was masked identifies anybody.
-    pub fn is_empty(&self) -> bool {
-        self.look.search.is_empty()
     }
 
     /// How many values were looked at.
@@ -68,15 +63,14 @@ impl Searcher {
         entity.writable().filter(|field| is_searched(field.value, numbers)).map(|field| field.name.clone()).collect()
     }
 
-    /// Looks through rows as they were written.
+    /// Looks through rows as they were written, or some of their columns.
     ///
     /// # Errors
     /// If the rows are not of an entity of the plan.
-    pub fn rows(&mut self, rows: &Masked) -> Result<()> {
-        let entity = rows.entity();
+    pub fn rows(&mut self, entity: &Entity, rows: &RecordBatch) -> Result<()> {
         let numbers = self.look.search.has_numbers();
         for field in entity.writable().filter(|field| is_searched(field.value, numbers)) {
-            let Some(array) = rows.batch().column_by_name(&field.name) else { continue };
+            let Some(array) = rows.column_by_name(&field.name) else { continue };
             let at = |path: Option<Path>| {
                 let column = FieldPath::column(&field.name);
                 FieldId::new(&entity.id, &path.map_or(column, |path| FieldPath::inner(&field.name, path)))

@@ -13,7 +13,7 @@ const MODULUS: u64 = (1 << 61) - 1;
 const LONGEST: usize = 512;
 
 /// A text's words: its runs of letters and digits, folded.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Words {
     compact: String,
     /// Where each word ends, and whether it is all digits.
@@ -82,7 +82,7 @@ pub(super) struct Window {
 }
 
 /// Makes fingerprints at one secret point.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Roller {
     base: u64,
     powers: Vec<u64>,
