@@ -64,7 +64,7 @@ impl Directory {
         let failed = |error: &io::Error| cannot_write(format_args!("`{}`", path.display()), error);
         DirBuilder::new().mode(0o700).create(&root).map_err(|error| failed(&error))?;
         let lock = File::open(&root).map_err(|error| failed(&error))?;
-        // Some network file systems have no locks; there, a living capture looks like garbage and `gc` asks by age.
+        // Some network file systems have no locks; there, nothing ever counts as garbage, and a person has to remove it.
         let _ = lock.try_lock();
         let state = State { root, writing: Some(lock), open: BTreeMap::new() };
         Ok(Self { path, state: Mutex::new(state) })
@@ -85,7 +85,7 @@ impl Directory {
     }
 
     /// What captures left in `parent` that died before their commit: directories that can be removed. A directory whose
-    /// writer lives is not among them.
+    /// writer lives is not among them, nor is one of which that can't be told.
     pub fn garbage(parent: &Path) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(parent) else { return Vec::new() };
         let mut found: Vec<PathBuf> = entries
@@ -156,7 +156,13 @@ fn is_partial(name: &str) -> bool {
 }
 
 fn is_abandoned(path: &Path) -> bool {
-    File::open(path).is_ok_and(|directory| !matches!(directory.try_lock(), Err(TryLockError::WouldBlock)))
+    File::open(path).is_ok_and(|directory| shows_dead_writer(&directory.try_lock()))
+}
+
+/// Whether an attempt to lock a partial directory proves that its writer is gone. Only the lock itself is a proof: whatever
+/// else went wrong, a capture may still be writing there.
+pub(crate) fn shows_dead_writer(attempt: &std::result::Result<(), TryLockError>) -> bool {
+    attempt.is_ok()
 }
 
 fn sync_directory(path: &Path) -> io::Result<()> {

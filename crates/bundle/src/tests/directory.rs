@@ -1,6 +1,7 @@
 //! A directory holds a whole bundle or none.
 
-use std::fs;
+use std::fs::{self, TryLockError};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use reenact_model::{Class, Via};
 
 use super::{Fixture, entity, masked, rows};
+use crate::directory::shows_dead_writer;
 use crate::{Directory, Place};
 
 fn names(path: &Path) -> Vec<String> {
@@ -74,6 +76,15 @@ fn an_unfinished_bundle_is_no_bundle_but_garbage_once_its_writer_is_gone() {
     fs::create_dir(parent.path().join("x.partial-0123456789abcdef")).unwrap();
     std::os::unix::fs::symlink("/", parent.path().join(".y.partial-0123456789abcdef")).unwrap();
     assert_eq!(Directory::garbage(parent.path()), garbage);
+}
+
+#[test]
+fn only_a_lock_that_was_taken_proves_that_a_writer_is_gone() {
+    assert!(shows_dead_writer(&Ok(())));
+    assert!(!shows_dead_writer(&Err(TryLockError::WouldBlock)));
+    for kind in [io::ErrorKind::Unsupported, io::ErrorKind::Interrupted, io::ErrorKind::PermissionDenied] {
+        assert!(!shows_dead_writer(&Err(TryLockError::Error(kind.into()))), "{kind}");
+    }
 }
 
 #[test]
