@@ -60,11 +60,15 @@ pub(crate) async fn load(bundle: &Arc<Bundle>, lease: &Lease, accept_skewed: boo
 /// Tells what a replay did; gives the exit code.
 pub(crate) fn show(report: &ReplayReport, json: bool) -> u8 {
     let rows: u64 = report.rows.values().sum();
+    if !json {
+        show_expired(report);
+    }
     if json {
         let differences: Vec<String> = report.differences.iter().map(ToString::to_string).collect();
+        let expired: BTreeMap<String, u64> = report.expired.iter().map(|(id, n)| (id.to_string(), *n)).collect();
         render::json(&serde_json::json!({
             "format": "reenact/replay", "format_version": "1.0", "records": rows, "compared": report.compared,
-            "differences": differences, "load_ms": report.load_ms, "verify_ms": report.verify_ms,
+            "differences": differences, "expired": expired, "load_ms": report.load_ms, "verify_ms": report.verify_ms,
         }));
     } else if report.differences.is_empty() {
         render::line(&format!("loaded {rows} records; {} comparisons, no difference", report.compared));
@@ -74,6 +78,13 @@ pub(crate) fn show(report: &ReplayReport, json: bool) -> u8 {
         }
     }
     if report.differences.is_empty() { 0 } else { Class::Differences.exit_code() }
+}
+
+/// Tells which records lived out their time between their loading and now.
+fn show_expired(report: &ReplayReport) {
+    for (entity, count) in &report.expired {
+        render::line(&format!("expired: {entity}: the time to live of {count} records ran out since they were loaded"));
+    }
 }
 
 /// `replay`.
@@ -138,6 +149,7 @@ async fn run_in(bundle: &Arc<Bundle>, lease: &Lease, args: &Run) -> Result<u8> {
         show(&report, false);
         return Err(Error::new(Class::Differences, format!("the replay differs from the bundle: {difference}")));
     }
+    show_expired(&report);
     let contract = replay::contract(bundle.contents(), &lease.id, &lease.endpoints)?;
     let mut command = tokio::process::Command::new(&args.command[0]);
     command.args(&args.command[1..]);
