@@ -15,11 +15,11 @@ use reenact_model::{Class, EntityId, Error, Finding, Result};
 use super::agent::Agent;
 use crate::events::{Event, Observer};
 use crate::pipeline::{Pipeline, Seeds};
-use crate::record::{CaptureRecord, Grade};
+use crate::record::CaptureRecord;
 
 use self::plan::prepare;
 pub use self::plan::{Planned, plan};
-use self::record::record;
+use self::record::{grade, record};
 use self::walk::Walk;
 
 /// Agents by service.
@@ -115,11 +115,7 @@ async fn run(
     }
     let queries = agents.keys().cloned().zip(collected.iter().map(|c| c.queries)).collect();
     let late: u64 = collected.iter().map(|c| c.late).sum();
-    let grade = match (parts.len(), late) {
-        (1, 0) => Grade::Exact,
-        (_, 0) => Grade::Causal,
-        _ => Grade::Skewed,
-    };
+    let grade = grade(&parts, late);
     let record = record(pipeline, &prepared, &collected, (parts, groups, skew_ms, grade), &pseudonyms, queries);
     let sealed: Vec<Sealed> = collected.into_iter().flat_map(|c| c.sealed).collect();
     for member in &sealed {

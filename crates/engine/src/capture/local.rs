@@ -52,6 +52,11 @@ impl LocalAgent {
         Self { service, root_key, writer, key: AgentKey::default(), source: None, state: None }
     }
 
+    /// Whether the service has no snapshots, so that a pin reads the records whose keys are known.
+    fn pins_keys(&self) -> bool {
+        matches!(self.service.kind, Kind::Redis | Kind::Memory)
+    }
+
     async fn open(&mut self) -> Result<&mut Box<dyn Source>> {
         if self.source.is_none() {
             let site = Site::service(&self.service.name).with_span(Some(self.service.span.clone()));
@@ -76,10 +81,10 @@ impl LocalAgent {
                 match keys {
                     None => {
                         entity.whole = Some(via);
-                        if !entity.leads_somewhere(&state.setup) {
-                            return Ok(entity.entity.estimate.unwrap_or(0));
+                        if !entity.leads_somewhere(&state.setup, step.levels) {
+                            return Ok(entity.size());
                         }
-                        (Selection::All, via, None)
+                        (entity.everything(), via, None)
                     }
                     Some(keys) => {
                         let fields = state.setup.roots[root].fields.clone();
@@ -128,7 +133,8 @@ impl LocalAgent {
         while let Some(rows) = batches.try_next().await? {
             if let Some((n, extractor)) = &present {
                 let found = state.present.entry(*n).or_default();
-                for key in rows.keys(extractor)?.into_iter().flatten() {
+                let keys = rows.keys(extractor)?.into_iter().zip(entity.belong(&rows)?);
+                for key in keys.filter(|(_, belongs)| *belongs).flat_map(|(keys, _)| keys) {
                     found.insert(key);
                 }
             }
@@ -209,7 +215,7 @@ impl Agent for LocalAgent {
         Ok(Described {
             catalog,
             recipient: self.key.recipient(),
-            pins_keys: matches!(self.service.kind, Kind::Redis | Kind::Memory),
+            pins_keys: self.pins_keys(),
         })
     }
 
@@ -315,25 +321,52 @@ impl Agent for LocalAgent {
     }
 
     async fn pin(&mut self, part: Part) -> Result<Pinned> {
+        let pins_keys = self.pins_keys();
+        let site = Site::service(&self.service.name);
+        let source = self.source.as_mut().ok_or_else(unprepared)?;
         let state = self.state.as_mut().ok_or_else(unprepared)?;
+        // Where no snapshot holds a whole entity, the cut's records are those whose keys are there at the pin. They are
+        // listed now, and not by the walk before the pins: whatever an effect in a store that is pinned already was caused
+        // by is there by now, and a cause that came after that walk would be missing. An empty pin tells where it begins.
+        let mut begun = None;
+        for (id, entity) in &mut state.entities {
+            if !pins_keys || !state.setup.whole.contains(id) {
+                continue;
+            }
+            if begun.is_none() {
+                begun = Some(source.pin(&part, &[]).await.map_err(|e| e.at(site.clone()))?.position);
+            }
+            let mut keys = KeySet::new();
+            let mut batches = source.read(entity.listing(state.setup.limits.0));
+            while let Some(rows) = batches.try_next().await? {
+                entity.list(&rows, &mut keys)?;
+            }
+            drop(batches);
+            entity.bind(keys);
+        }
         let known: Vec<_> = state.entities.values().map(|e| (Arc::clone(&e.entity), e.keys())).collect();
         state.pinned.get_or_insert_with(|| known.iter().map(|(e, k)| (e.id.clone(), k.clone())).collect());
         state.entities.values_mut().for_each(EntityState::forget);
         state.asked.clear();
         state.present.clear();
-        let site = Site::service(&self.service.name);
-        self.source.as_mut().ok_or_else(unprepared)?.pin(&part, &known).await.map_err(|e| e.at(site))
+        let mut pinned = source.pin(&part, &known).await.map_err(|e| e.at(site))?;
+        if let Some(begun) = begun {
+            pinned.position = pinned.position.since(&begun);
+        }
+        Ok(pinned)
     }
 
     async fn collect(&mut self) -> Result<Collected> {
         let writer = self.writer.clone().ok_or_else(unprepared)?;
+        let pins_keys = self.pins_keys();
         let source = self.source.as_ref().ok_or_else(unprepared)?;
         let state = self.state.as_mut().ok_or_else(unprepared)?;
         let mut out = Collected::default();
-        if matches!(self.service.kind, Kind::Redis | Kind::Memory) {
-            for (id, entity) in &state.entities {
+        if pins_keys {
+            // A whole entity has no late keys: it is bound to those that were there at its pin.
+            for (id, entity) in state.entities.iter().filter(|(_, entity)| entity.whole.is_none()) {
                 let pinned = state.pinned.as_ref().and_then(|p| p.get(id)).cloned().unwrap_or_default();
-                out.late += if entity.whole.is_some() { 1 } else { entity.keys().minus(&pinned).len() as u64 };
+                out.late += entity.keys().minus(&pinned).len() as u64;
             }
         }
         let mut masker = state.masker.take().ok_or_else(unprepared)?;

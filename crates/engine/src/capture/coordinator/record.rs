@@ -13,6 +13,15 @@ use crate::record::{CaptureRecord, Grade, PinnedPart, RootRecord};
 
 pub(super) type Cut = (Vec<PinnedPart>, Vec<(String, GroupOffsets)>, u64, Grade);
 
+/// How good a cut is: `exact` needs one part that was read at one moment, `causal` that nothing was read after its pin.
+pub(super) fn grade(parts: &[PinnedPart], late: u64) -> Grade {
+    match parts {
+        _ if late > 0 => Grade::Skewed,
+        [part] if part.position.is_moment() => Grade::Exact,
+        _ => Grade::Causal,
+    }
+}
+
 pub(super) fn roots(pipeline: &Pipeline, bound: &Bound) -> Vec<RootRecord> {
     let seed = |value: &Value| if let Value::Seed(name) = value { Some(name.clone()) } else { None };
     bound
