@@ -127,6 +127,18 @@ fn a_seed_without_a_value_and_a_source_that_is_not_there() {
 }
 
 #[test]
+fn a_seed_whose_value_does_not_fit_its_field() {
+    let shop = Shop::open();
+    let capture = || shop.run(&["capture", "pipeline.yaml", "--seed", "order=canary", "--to", "b.reenact"]);
+    fails(2, &["root 1", "seed `order`", "orders/orders.id", "`integer`", "help"], &capture());
+    // A literal of the file is somebody's value as well.
+    shop.write("pipeline.yaml", &PIPELINE.replace("${seed.order}", "canary"));
+    let output = shop.run(&["capture", "pipeline.yaml", "--to", "b.reenact"]);
+    fails(2, &["root 1", "its literal", "orders/orders.id", "`integer`"], &output);
+    assert!(shop.no_bundle("b.reenact"));
+}
+
+#[test]
 fn a_bundle_with_one_flipped_bit_or_without_a_member() {
     let shop = Shop::open();
     assert!(shop.capture("b.reenact").status.success());

@@ -2,6 +2,7 @@
 
 use reenact_environment::{Process, Provider as _, Registry, Wanted};
 use reenact_model::Kind;
+use sqlx::{Connection as _, Executor as _};
 
 use crate::support::{Shop, fails};
 
@@ -51,4 +52,30 @@ fn dead_services() {
     shop.write("one.yaml", kafka);
     let output = shop.command().env("ONE_URL", format!("127.0.0.1:{port}")).args(["plan", "one.yaml"]).output();
     fails(20, &["one"], &output.expect("runs"));
+}
+
+#[test]
+fn a_seed_that_a_column_cannot_hold() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let shop = Shop::open();
+    let provider = Process::new(Registry::at(shop.path("state")).expect("a registry"));
+    let lease = runtime.block_on(provider.lease(&Wanted::new([("pg", Kind::Postgres)]))).expect("servers");
+    let url = lease.dsn("pg").expect("a service").expose();
+    runtime.block_on(async {
+        let mut connection = sqlx::PgConnection::connect(url).await.expect("connects");
+        connection.execute("create table orders (id integer primary key, at date)").await.expect("creates");
+    });
+    shop.write(
+        "policy.yaml",
+        "version: 1\nrules:\n  - { name: all, on: [ one/public.orders.id, one/public.orders.at ], keep: { reason: test } }\n",
+    );
+    for (field, native) in [("id", "`integer`"), ("at", "`date`")] {
+        let root = format!("{{ from: one/public.orders, where: {{ {field}: \"${{seed.order}}\" }} }}");
+        let pipeline = PIPELINE.replace("KIND", "postgres").replace("EXTRA", "");
+        shop.write("one.yaml", &pipeline.replace("{ from: \"one/**\" }", &root));
+        let args = ["capture", "one.yaml", "--seed", "order=canary", "--to", "b.reenact"];
+        let output = shop.command().env("ONE_URL", url).args(args).output().expect("runs");
+        fails(2, &["root 1", "seed `order`", &format!("one/public.orders.{field}"), native], &output);
+    }
+    runtime.block_on(provider.release(&lease)).expect("released");
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Captures;
-use super::record::roots;
+use super::record::{roots, seed};
 use crate::capture::agent::{Estimated, RootSetup, Setup};
 use crate::events::{Event, Observer};
 use crate::pipeline::{Bound, Pipeline};
@@ -80,7 +80,11 @@ pub(super) async fn prepare(
         .roots
         .iter()
         .zip(&pipeline.roots)
-        .map(|(b, r)| RootSetup { fields: r.filter.iter().map(|(f, _)| f.clone()).collect(), along: b.along.clone() })
+        .map(|(b, r)| RootSetup {
+            fields: r.filter.iter().map(|(f, _)| f.clone()).collect(),
+            seeds: r.filter.iter().map(|(_, v)| seed(v)).collect(),
+            along: b.along.clone(),
+        })
         .collect();
     let setup = Setup {
         catalogs: catalogs.clone(),

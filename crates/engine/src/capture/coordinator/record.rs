@@ -22,8 +22,12 @@ pub(super) fn grade(parts: &[PinnedPart], late: u64) -> Grade {
     }
 }
 
+/// The name of the seed that gives a value.
+pub(super) fn seed(value: &Value) -> Option<String> {
+    if let Value::Seed(name) = value { Some(name.clone()) } else { None }
+}
+
 pub(super) fn roots(pipeline: &Pipeline, bound: &Bound) -> Vec<RootRecord> {
-    let seed = |value: &Value| if let Value::Seed(name) = value { Some(name.clone()) } else { None };
     bound
         .roots
         .iter()
