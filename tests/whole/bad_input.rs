@@ -139,6 +139,26 @@ fn a_seed_whose_value_does_not_fit_its_field() {
 }
 
 #[test]
+fn a_url_of_another_kind() {
+    let shop = Shop::open();
+    for (kind, url, told) in [
+        ("sqlite", "postgres://u:canary@h/d", "begins with `postgres:`, which is no URL of a sqlite service"),
+        ("postgres", "mysql://u:canary@h/d", "postgres://user"),
+        ("mysql", "redis://:canary@h/0", "mysql://user"),
+        ("redis", "memory:canary", "redis://user"),
+        ("postgres", "canary:canary@h/d", "the URL is none of a postgres service"),
+    ] {
+        shop.write("one.yaml", &PIPELINE.replace("orders: { kind: sqlite", &format!("orders: {{ kind: {kind}")));
+        let output = shop.command().env("ORDERS_URL", url).args(["plan", "one.yaml"]).output().expect("runs");
+        fails(2, &["PIPE-011", "one.yaml:4", "help", told], &output);
+    }
+    assert!(shop.capture("b.reenact").status.success());
+    let args = ["replay", "b.reenact", "--target-env", "customers=C2", "--target-env", "orders=O2"];
+    let output = shop.command().env("C2", "mysql://u:canary@h/d").env("O2", "sqlite://x").args(args).output();
+    fails(2, &["customers", "begins with `mysql:`", "sqlite:///"], &output.expect("runs"));
+}
+
+#[test]
 fn a_bundle_with_one_flipped_bit_or_without_a_member() {
     let shop = Shop::open();
     assert!(shop.capture("b.reenact").status.success());

@@ -104,7 +104,9 @@ pub(crate) async fn replay(args: &Replay, json: bool) -> Result<u8> {
             Error::new(Class::Input, format!("the bundle has no service `{service}`"))
                 .help(format!("it has {}", names.join(", ")))
         })?;
-        endpoints.insert(service.to_owned(), Endpoint { kind: known.kind, dsn: Dsn::new(url) });
+        let dsn = Dsn::new(url);
+        dsn.check(known.kind).map_err(|e| e.at(Site::service(service)))?;
+        endpoints.insert(service.to_owned(), Endpoint { kind: known.kind, dsn });
     }
     let provider = External::new(endpoints);
     let lease = provider.lease(&replay::wanted(bundle.contents())).await?;

@@ -215,9 +215,8 @@ fn holds_password(url: &str) -> bool {
 /// A kind may come from the environment, as the URL does.
 fn kind(cx: &mut Context<'_>, text: &Spanned<String>) -> Kind {
     let filled = cx.fill(text);
-    let all = [Kind::Postgres, Kind::Mysql, Kind::Sqlite, Kind::Redis, Kind::Kafka, Kind::Memory];
-    all.into_iter().find(|kind| kind.name() == filled).unwrap_or_else(|| {
-        let names: Vec<&str> = all.iter().map(|kind| kind.name()).collect();
+    Kind::ALL.into_iter().find(|kind| kind.name() == filled).unwrap_or_else(|| {
+        let names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
         cx.tell(
             "PIPE-003",
             text,
@@ -238,7 +237,12 @@ fn dsn(cx: &mut Context<'_>, at: &Spanned<ServiceText>, kind: Kind) -> Dsn {
                 let help = "take the URL from the environment: `url: ${ORDERS_URL}`";
                 cx.tell("PIPE-010", url, "a password stands in the file", help);
             }
-            Dsn::new(filled)
+            let dsn = Dsn::new(filled);
+            // What could not be filled in is told already.
+            if let (Err(error), false) = (dsn.check(kind), dsn.expose().is_empty()) {
+                cx.tell("PIPE-011", url, error.message(), error.help_text().unwrap_or_default());
+            }
+            dsn
         }
         (_, _, kind) => {
             let word = if kind == Kind::Kafka { "bootstrap" } else { "url" };
