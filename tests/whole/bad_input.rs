@@ -159,6 +159,21 @@ fn a_url_of_another_kind() {
 }
 
 #[test]
+fn tls_to_kafka_is_refused() {
+    let shop = Shop::open();
+    shop.write(
+        "one.yaml",
+        "version: 1\nservices:\n  one: { kind: kafka, bootstrap: \"${B}\", topics: [ { name: t } ] }\nroots: [ { from: one/t } ]\npolicy: policy.yaml\n",
+    );
+    for bootstrap in ["h:9093?security.protocol=SSL", "h:9093?security.protocol=sasl_ssl&sasl.password=canary"] {
+        let output = shop.command().env("B", bootstrap).args(["plan", "one.yaml"]).output().expect("runs");
+        fails(2, &["one", "no TLS for Kafka", "`security.protocol`", "SASL_PLAINTEXT"], &output);
+    }
+    let output = shop.command().env("B", "postgres://h/d").args(["plan", "one.yaml"]).output().expect("runs");
+    fails(2, &["one", "kafka://host:9092"], &output);
+}
+
+#[test]
 fn a_bundle_with_one_flipped_bit_or_without_a_member() {
     let shop = Shop::open();
     assert!(shop.capture("b.reenact").status.success());
