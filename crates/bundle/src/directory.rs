@@ -107,11 +107,12 @@ impl Directory {
         self.state().root.clone()
     }
 
-    /// The partial directory, as long as it is one.
-    fn partial(&self) -> Result<PathBuf> {
+    /// The partial directory, as long as it is one. While the answer is held nobody else creates, removes or renames
+    /// anything in it, so that a bundle is never completed while it is abandoned.
+    fn partial(&self) -> Result<MutexGuard<'_, State>> {
         let state = self.state();
         match state.writing {
-            Some(_) => Ok(state.root.clone()),
+            Some(_) => Ok(state),
             None => Err(Error::new(Class::Unexpected, "the bundle is complete and takes no more writes")),
         }
     }
@@ -196,8 +197,9 @@ fn create_file(path: &Path) -> io::Result<File> {
 
 impl Place for Directory {
     fn put(&self, id: &MemberId) -> Result<Box<dyn MemberSink>> {
-        let file = create_file(&member(&self.partial()?, id))
-            .map_err(|error| cannot_write(format_args!("member {id}"), &error))?;
+        let state = self.partial()?;
+        let file =
+            create_file(&member(&state.root, id)).map_err(|error| cannot_write(format_args!("member {id}"), &error))?;
         Ok(Box::new(Sink { file, id: *id }))
     }
 
@@ -222,9 +224,9 @@ impl Place for Directory {
     }
 
     fn remove(&self, id: &MemberId) -> Result<()> {
-        let root = self.partial()?;
-        self.state().open.remove(id);
-        match fs::remove_file(member(&root, id)) {
+        let mut state = self.partial()?;
+        state.open.remove(id);
+        match fs::remove_file(member(&state.root, id)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(cannot_write(format_args!("member {id}"), &error))
             }
@@ -253,7 +255,8 @@ impl Place for Directory {
     }
 
     fn commit(&self, manifest: &[u8]) -> Result<()> {
-        let root = self.partial()?;
+        let mut state = self.partial()?;
+        let root = state.root.clone();
         vacant(&self.path)?;
         let failed = |error: io::Error| cannot_write("manifest", &error);
         let before = root.join(MANIFEST_BEFORE);
@@ -263,7 +266,6 @@ impl Place for Directory {
         sync_directory(&root).map_err(failed)?;
         let failed = |error: io::Error| cannot_write(format_args!("`{}`", self.path.display()), &error);
         fs::rename(&root, &self.path).map_err(failed)?;
-        let mut state = self.state();
         state.root.clone_from(&self.path);
         state.writing = None;
         drop(state);

@@ -100,6 +100,37 @@ fn what_is_abandoned_is_gone() {
 }
 
 #[test]
+fn what_is_abandoned_while_it_is_completed_is_whole_or_gone() {
+    let (mut whole, mut gone) = (0, 0);
+    for round in 0..400_u32 {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("b");
+        let place = Arc::new(Directory::create(&path).unwrap());
+        for n in 0..8_u8 {
+            place.put(&format!("{n:032x}").parse().unwrap()).unwrap().finish().unwrap();
+        }
+        let committing = std::thread::spawn({
+            let place = Arc::clone(&place);
+            move || place.commit(b"{}").is_ok()
+        });
+        // Instants spread over the life of a commit, and some after it.
+        (0..round * 50).for_each(|_| std::hint::spin_loop());
+        while round % 100 == 99 && !committing.is_finished() {
+            std::thread::yield_now();
+        }
+        place.abandon().unwrap();
+        if committing.join().unwrap() {
+            assert_eq!((names(&path).len(), names(parent.path()).len()), (9, 1));
+            whole += 1;
+        } else {
+            assert_eq!(names(parent.path()), Vec::<String>::new());
+            gone += 1;
+        }
+    }
+    assert!(whole > 0 && gone > 0, "{whole} whole, {gone} gone");
+}
+
+#[test]
 fn files_that_were_changed_on_disk_are_refused() {
     let parent = tempfile::tempdir().unwrap();
     let path = parent.path().join("b");
