@@ -120,7 +120,7 @@ pub(crate) async fn run(args: &Run) -> Result<u8> {
     match run_child(args).await {
         Ok(code) => Ok(code),
         Err(error) => {
-            render::error(&error, false);
+            render::error(&error, 125, false);
             Ok(125)
         }
     }
