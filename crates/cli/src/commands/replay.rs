@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use reenact_bundle::Bundle;
 use reenact_engine::replay::{self, ReplayReport};
-use reenact_environment::{Endpoint, External, Lease, Process, Provider, Registry};
-use reenact_model::{Class, Dsn, Error, Result, Site};
+use reenact_environment::{Embedded, Endpoint, External, Lease, Process, Provider, Registry, Wanted};
+use reenact_model::{Class, Dsn, Error, Kind, Result, Site};
 
 use super::bundle::open;
 use crate::args::{Replay, Run, Up};
@@ -126,11 +126,24 @@ pub(crate) async fn run(args: &Run) -> Result<u8> {
     }
 }
 
+/// Whatever stood in for a cache when the bundle was captured may do so again: the provider has the better one.
+pub(crate) fn stand_in(wanted: &mut Wanted) {
+    for service in wanted.services.iter_mut().filter(|service| service.kind == Kind::Memory) {
+        service.kind = Kind::Redis;
+    }
+}
+
 async fn run_child(args: &Run) -> Result<u8> {
     let bundle = open(&args.bundle, &args.keys)?;
     let registry = Registry::open()?;
-    let provider = Process::new(Registry::open()?);
-    let lease = provider.lease(&replay::wanted(bundle.contents())).await?;
+    let mut wanted = replay::wanted(bundle.contents());
+    let provider: Box<dyn Provider> = if args.embedded {
+        stand_in(&mut wanted);
+        Box::new(Embedded::new(Registry::open()?))
+    } else {
+        Box::new(Process::new(Registry::open()?))
+    };
+    let lease = provider.lease(&wanted).await?;
     let outcome = run_in(&bundle, &lease, args).await;
     let failed = !matches!(outcome, Ok(0));
     if failed && args.keep_on_failure {
