@@ -17,6 +17,9 @@ fn pipeline(file: &str, text: &str) -> Pipeline {
     let env = |name: &str| match name {
         name if name.ends_with("_KIND") => None,
         "KAFKA" | "SHOP_EVENTS" => Some("broker:9092".to_owned()),
+        name if name.contains("CART") => Some("redis://server/0".to_owned()),
+        _ if file == "embedded" => Some("sqlite:///shop.db".to_owned()),
+        name if name.contains("BILLING") => Some("mysql://server/shop".to_owned()),
         _ => Some("postgres://server/shop".to_owned()),
     };
     Pipeline::parse(file, text, &env, &|_| None).unwrap_or_else(|error| panic!("{error}"))

@@ -127,6 +127,53 @@ fn a_seed_without_a_value_and_a_source_that_is_not_there() {
 }
 
 #[test]
+fn a_seed_whose_value_does_not_fit_its_field() {
+    let shop = Shop::open();
+    let capture = || shop.run(&["capture", "pipeline.yaml", "--seed", "order=canary", "--to", "b.reenact"]);
+    fails(2, &["root 1", "seed `order`", "orders/orders.id", "`integer`", "help"], &capture());
+    // A literal of the file is somebody's value as well.
+    shop.write("pipeline.yaml", &PIPELINE.replace("${seed.order}", "canary"));
+    let output = shop.run(&["capture", "pipeline.yaml", "--to", "b.reenact"]);
+    fails(2, &["root 1", "its literal", "orders/orders.id", "`integer`"], &output);
+    assert!(shop.no_bundle("b.reenact"));
+}
+
+#[test]
+fn a_url_of_another_kind() {
+    let shop = Shop::open();
+    for (kind, url, told) in [
+        ("sqlite", "postgres://u:canary@h/d", "begins with `postgres:`, which is no URL of a sqlite service"),
+        ("postgres", "mysql://u:canary@h/d", "postgres://user"),
+        ("mysql", "redis://:canary@h/0", "mysql://user"),
+        ("redis", "memory:canary", "redis://user"),
+        ("postgres", "canary:canary@h/d", "the URL is none of a postgres service"),
+    ] {
+        shop.write("one.yaml", &PIPELINE.replace("orders: { kind: sqlite", &format!("orders: {{ kind: {kind}")));
+        let output = shop.command().env("ORDERS_URL", url).args(["plan", "one.yaml"]).output().expect("runs");
+        fails(2, &["PIPE-011", "one.yaml:4", "help", told], &output);
+    }
+    assert!(shop.capture("b.reenact").status.success());
+    let args = ["replay", "b.reenact", "--target-env", "customers=C2", "--target-env", "orders=O2"];
+    let output = shop.command().env("C2", "mysql://u:canary@h/d").env("O2", "sqlite://x").args(args).output();
+    fails(2, &["customers", "begins with `mysql:`", "sqlite:///"], &output.expect("runs"));
+}
+
+#[test]
+fn tls_to_kafka_is_refused() {
+    let shop = Shop::open();
+    shop.write(
+        "one.yaml",
+        "version: 1\nservices:\n  one: { kind: kafka, bootstrap: \"${B}\", topics: [ { name: t } ] }\nroots: [ { from: one/t } ]\npolicy: policy.yaml\n",
+    );
+    for bootstrap in ["h:9093?security.protocol=SSL", "h:9093?security.protocol=sasl_ssl&sasl.password=canary"] {
+        let output = shop.command().env("B", bootstrap).args(["plan", "one.yaml"]).output().expect("runs");
+        fails(2, &["one", "no TLS for Kafka", "`security.protocol`", "SASL_PLAINTEXT"], &output);
+    }
+    let output = shop.command().env("B", "postgres://h/d").args(["plan", "one.yaml"]).output().expect("runs");
+    fails(2, &["one", "kafka://host:9092"], &output);
+}
+
+#[test]
 fn a_bundle_with_one_flipped_bit_or_without_a_member() {
     let shop = Shop::open();
     assert!(shop.capture("b.reenact").status.success());

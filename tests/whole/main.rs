@@ -2,5 +2,7 @@
 
 mod bad_input;
 mod commands;
+mod demo;
 mod servers;
+mod signals;
 mod support;

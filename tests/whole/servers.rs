@@ -1,9 +1,12 @@
 //! What only servers can show: wrong credentials, dead services.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use reenact_environment::{Process, Provider as _, Registry, Wanted};
 use reenact_model::Kind;
+use sqlx::{Connection as _, Executor as _};
 
-use crate::support::{Shop, fails};
+use crate::support::{Shop, fails, text};
 
 const PIPELINE: &str = r#"version: 1
 services:
@@ -51,4 +54,101 @@ fn dead_services() {
     shop.write("one.yaml", kafka);
     let output = shop.command().env("ONE_URL", format!("127.0.0.1:{port}")).args(["plan", "one.yaml"]).output();
     fails(20, &["one"], &output.expect("runs"));
+}
+
+#[test]
+fn a_seed_that_a_column_cannot_hold() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let shop = Shop::open();
+    let provider = Process::new(Registry::at(shop.path("state")).expect("a registry"));
+    let lease = runtime.block_on(provider.lease(&Wanted::new([("pg", Kind::Postgres)]))).expect("servers");
+    let url = lease.dsn("pg").expect("a service").expose();
+    runtime.block_on(async {
+        let mut connection = sqlx::PgConnection::connect(url).await.expect("connects");
+        connection.execute("create table orders (id integer primary key, at date)").await.expect("creates");
+    });
+    shop.write(
+        "policy.yaml",
+        "version: 1\nrules:\n  - { name: all, on: [ one/public.orders.id, one/public.orders.at ], keep: { reason: test } }\n",
+    );
+    for (field, native) in [("id", "`integer`"), ("at", "`date`")] {
+        let root = format!("{{ from: one/public.orders, where: {{ {field}: \"${{seed.order}}\" }} }}");
+        let pipeline = PIPELINE.replace("KIND", "postgres").replace("EXTRA", "");
+        shop.write("one.yaml", &pipeline.replace("{ from: \"one/**\" }", &root));
+        let args = ["capture", "one.yaml", "--seed", "order=canary", "--to", "b.reenact"];
+        let output = shop.command().env("ONE_URL", url).args(args).output().expect("runs");
+        fails(2, &["root 1", "seed `order`", &format!("one/public.orders.{field}"), native], &output);
+    }
+    runtime.block_on(provider.release(&lease)).expect("released");
+}
+
+/// Writes an authority, and a certificate for this machine that it signed.
+fn certificates(folder: &std::path::Path) {
+    let authority = rcgen::KeyPair::generate().expect("a key");
+    let mut params = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let own = params.self_signed(&authority).expect("a certificate");
+    let issuer = rcgen::Issuer::new(params, authority);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let names = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("parameters");
+    let server = names.signed_by(&key, &issuer).expect("a certificate");
+    for (name, text) in [("ca.pem", own.pem()), ("server.pem", server.pem()), ("server.key", key.serialize_pem())] {
+        std::fs::write(folder.join(name), text).expect("writes");
+    }
+}
+
+#[test]
+fn redis_over_tls() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let shop = Shop::open();
+    // The server's account must be able to read its certificate.
+    let open = std::fs::Permissions::from_mode(0o755);
+    let folder = tempfile::Builder::new().prefix("tls-").permissions(open).tempdir().expect("a folder");
+    certificates(folder.path());
+    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let provider = Process::new(Registry::at(shop.path("state")).expect("a registry"))
+        .setting(Kind::Redis, "tls-port", port.to_string())
+        .setting(Kind::Redis, "tls-cert-file", path("server.pem"))
+        .setting(Kind::Redis, "tls-key-file", path("server.key"))
+        .setting(Kind::Redis, "tls-ca-cert-file", path("ca.pem"))
+        .setting(Kind::Redis, "tls-auth-clients", "no");
+    let lease = runtime.block_on(provider.lease(&Wanted::new([("one", Kind::Redis)]))).expect("a server with TLS");
+    let plain = url::Url::parse(lease.dsn("one").expect("a service").expose()).expect("a url");
+    runtime.block_on(async {
+        let client = redis::Client::open(plain.as_str()).expect("a client");
+        let mut connection = client.get_multiplexed_async_connection().await.expect("connects");
+        redis::cmd("SET").arg("k:1").arg("canary").query_async::<()>(&mut connection).await.expect("sets");
+    });
+    let tls = |host: &str, port: u16, end: &str| {
+        format!("rediss://default:{}@{host}:{port}/{end}", plain.password().expect("a password"))
+    };
+    let keys = ", keys: [ { entity: k, pattern: \"k:{id}\" } ]";
+    shop.write("one.yaml", &PIPELINE.replace("KIND", "redis").replace("EXTRA", keys));
+    shop.write(
+        "policy.yaml",
+        "version: 1\nrules:\n  - { name: ids, on: [ \"one/k.key:id\" ], mask: { integer: { max: 99999999 } } }\n  - { name: values, on: [ \"one/k.value:$\" ], mask: redact }\n",
+    );
+    let run = |args: &[&str], url: String, trusted: &str| {
+        let mut command = shop.command();
+        command.env("ONE_URL", url).env("SSL_CERT_FILE", path(trusted)).args(args).output().expect("runs")
+    };
+    let capture = ["capture", "one.yaml", "--to", "b.reenact"];
+    let told = ["one", "TLS handshake", "SSL_CERT_FILE"];
+    // Another authority, another name, a port without TLS, and no check at all.
+    certificates(&shop.folder.path().join("."));
+    std::fs::copy(shop.path("ca.pem"), folder.path().join("other.pem")).expect("copies");
+    fails(20, &told, &run(&capture, tls("localhost", port, "0"), "other.pem"));
+    fails(20, &told, &run(&capture, tls("127.0.0.1", port, "0"), "ca.pem"));
+    fails(20, &["one"], &run(&capture, tls("localhost", plain.port().expect("a port"), "0"), "ca.pem"));
+    fails(2, &["one", "certificate", "#insecure"], &run(&capture, tls("localhost", port, "0#insecure"), "ca.pem"));
+    assert!(shop.no_bundle("b.reenact"));
+
+    let output = run(&capture, tls("localhost", port, "0"), "ca.pem");
+    assert!(output.status.success(), "{}", text(&output));
+    for args in [&["mark", "--url-env", "ONE_URL"][..], &["replay", "b.reenact", "--target-env", "one=ONE_URL"]] {
+        let output = run(args, tls("localhost", port, "1"), "ca.pem");
+        assert!(output.status.success(), "{}", text(&output));
+    }
+    runtime.block_on(provider.release(&lease)).expect("released");
 }

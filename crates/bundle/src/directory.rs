@@ -64,7 +64,7 @@ impl Directory {
         let failed = |error: &io::Error| cannot_write(format_args!("`{}`", path.display()), error);
         DirBuilder::new().mode(0o700).create(&root).map_err(|error| failed(&error))?;
         let lock = File::open(&root).map_err(|error| failed(&error))?;
-        // Some network file systems have no locks; there, a living capture looks like garbage and `gc` asks by age.
+        // Some network file systems have no locks; there, nothing ever counts as garbage, and a person has to remove it.
         let _ = lock.try_lock();
         let state = State { root, writing: Some(lock), open: BTreeMap::new() };
         Ok(Self { path, state: Mutex::new(state) })
@@ -85,7 +85,7 @@ impl Directory {
     }
 
     /// What captures left in `parent` that died before their commit: directories that can be removed. A directory whose
-    /// writer lives is not among them.
+    /// writer lives is not among them, nor is one of which that can't be told.
     pub fn garbage(parent: &Path) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(parent) else { return Vec::new() };
         let mut found: Vec<PathBuf> = entries
@@ -107,11 +107,12 @@ impl Directory {
         self.state().root.clone()
     }
 
-    /// The partial directory, as long as it is one.
-    fn partial(&self) -> Result<PathBuf> {
+    /// The partial directory, as long as it is one. While the answer is held nobody else creates, removes or renames
+    /// anything in it, so that a bundle is never completed while it is abandoned.
+    fn partial(&self) -> Result<MutexGuard<'_, State>> {
         let state = self.state();
         match state.writing {
-            Some(_) => Ok(state.root.clone()),
+            Some(_) => Ok(state),
             None => Err(Error::new(Class::Unexpected, "the bundle is complete and takes no more writes")),
         }
     }
@@ -156,7 +157,13 @@ fn is_partial(name: &str) -> bool {
 }
 
 fn is_abandoned(path: &Path) -> bool {
-    File::open(path).is_ok_and(|directory| !matches!(directory.try_lock(), Err(TryLockError::WouldBlock)))
+    File::open(path).is_ok_and(|directory| shows_dead_writer(&directory.try_lock()))
+}
+
+/// Whether an attempt to lock a partial directory proves that its writer is gone. Only the lock itself is a proof: whatever
+/// else went wrong, a capture may still be writing there.
+pub(crate) fn shows_dead_writer(attempt: &std::result::Result<(), TryLockError>) -> bool {
+    attempt.is_ok()
 }
 
 fn sync_directory(path: &Path) -> io::Result<()> {
@@ -190,8 +197,9 @@ fn create_file(path: &Path) -> io::Result<File> {
 
 impl Place for Directory {
     fn put(&self, id: &MemberId) -> Result<Box<dyn MemberSink>> {
-        let file = create_file(&member(&self.partial()?, id))
-            .map_err(|error| cannot_write(format_args!("member {id}"), &error))?;
+        let state = self.partial()?;
+        let file =
+            create_file(&member(&state.root, id)).map_err(|error| cannot_write(format_args!("member {id}"), &error))?;
         Ok(Box::new(Sink { file, id: *id }))
     }
 
@@ -216,9 +224,9 @@ impl Place for Directory {
     }
 
     fn remove(&self, id: &MemberId) -> Result<()> {
-        let root = self.partial()?;
-        self.state().open.remove(id);
-        match fs::remove_file(member(&root, id)) {
+        let mut state = self.partial()?;
+        state.open.remove(id);
+        match fs::remove_file(member(&state.root, id)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(cannot_write(format_args!("member {id}"), &error))
             }
@@ -247,7 +255,8 @@ impl Place for Directory {
     }
 
     fn commit(&self, manifest: &[u8]) -> Result<()> {
-        let root = self.partial()?;
+        let mut state = self.partial()?;
+        let root = state.root.clone();
         vacant(&self.path)?;
         let failed = |error: io::Error| cannot_write("manifest", &error);
         let before = root.join(MANIFEST_BEFORE);
@@ -257,7 +266,6 @@ impl Place for Directory {
         sync_directory(&root).map_err(failed)?;
         let failed = |error: io::Error| cannot_write(format_args!("`{}`", self.path.display()), &error);
         fs::rename(&root, &self.path).map_err(failed)?;
-        let mut state = self.state();
         state.root.clone_from(&self.path);
         state.writing = None;
         drop(state);

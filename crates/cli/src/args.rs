@@ -77,7 +77,7 @@ pub(crate) struct Demo {
     /// Use real `PostgreSQL`, `MariaDB`, Redis and Apache Kafka instead of the embedded stores
     #[arg(long)]
     pub(crate) servers: bool,
-    /// Keep the demo's folder, and say where it is
+    /// Keep the demo's bundle, keys and pipeline, and say which commands work on them
     #[arg(long)]
     pub(crate) keep: bool,
     /// Run the demo's own reproduction (the demo calls itself so)
@@ -187,6 +187,9 @@ pub(crate) struct Run {
     /// Keep the environment if the command fails, and print its URLs
     #[arg(long)]
     pub(crate) keep_on_failure: bool,
+    /// Use the stand-ins of `demo` instead of servers: `SQLite`, librdkafka's mock cluster, Redis where it is installed
+    #[arg(long, conflicts_with = "keep_on_failure")]
+    pub(crate) embedded: bool,
     /// Load a bundle whose cut is `skewed`
     #[arg(long)]
     pub(crate) accept_skewed: bool,

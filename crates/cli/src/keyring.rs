@@ -27,21 +27,39 @@ pub(crate) fn folder(given: Option<&Path>) -> Result<PathBuf> {
     })
 }
 
+/// Keys that were made just now.
+pub(crate) struct Fresh {
+    pub(crate) root: RootKey,
+    pub(crate) signing: SigningKey,
+    pub(crate) identity: Identity,
+}
+
+impl Fresh {
+    /// Makes keys.
+    pub(crate) fn generate() -> Result<Self> {
+        Ok(Self { root: RootKey::generate()?, signing: SigningKey::generate(), identity: Identity::generate() })
+    }
+
+    /// Writes them into a folder as a keyring that seals to itself and trusts itself.
+    pub(crate) fn write(&self, dir: &Path) -> Result<()> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| write_error(dir, &e))?;
+        secret(&dir.join("root.key"), &self.root.to_hex())?;
+        secret(&dir.join("signing.key"), &self.signing.to_seed_hex())?;
+        secret(&dir.join("identity.age"), &self.identity.reveal())?;
+        secret(&dir.join("recipients"), &format!("{}\n", self.identity.recipient()))?;
+        secret(&dir.join("trusted"), &format!("{}\n", self.signing.public()))
+    }
+}
+
 /// Makes a folder of fresh keys.
 pub(crate) fn init(dir: &Path) -> Result<PublicKey> {
     if dir.join("root.key").exists() {
         return Err(Error::new(Class::Input, format!("`{}` holds keys already", dir.display()))
             .help("use them, or name another folder"));
     }
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| write_error(dir, &e))?;
-    let signing = SigningKey::generate();
-    let identity = Identity::generate();
-    secret(&dir.join("root.key"), &RootKey::generate()?.to_hex())?;
-    secret(&dir.join("signing.key"), &signing.to_seed_hex())?;
-    secret(&dir.join("identity.age"), &identity.reveal())?;
-    secret(&dir.join("recipients"), &format!("{}\n", identity.recipient()))?;
-    secret(&dir.join("trusted"), &format!("{}\n", signing.public()))?;
-    Ok(signing.public())
+    let keys = Fresh::generate()?;
+    keys.write(dir)?;
+    Ok(keys.signing.public())
 }
 
 fn secret(path: &Path, text: &str) -> Result<()> {

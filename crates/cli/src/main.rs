@@ -15,15 +15,17 @@ use clap::Parser as _;
 use args::{Cli, Command, Output};
 
 fn main() -> ExitCode {
-    // A panic's message may quote what it tripped over, so only its place is told.
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map_or(String::new(), |at| format!(" at {}:{}", at.file(), at.line()));
-        render::line(&format!("error: a bug of reenact{place}; nothing of a record is told"));
-    }));
+    std::panic::set_hook(Box::new(|panic| render::line(&bug(panic))));
     match std::panic::catch_unwind(run) {
         Ok(code) => code,
         Err(_) => ExitCode::from(1),
     }
+}
+
+/// What a panic is told as: its message may quote what it tripped over, so only its place is.
+fn bug(panic: &std::panic::PanicHookInfo<'_>) -> String {
+    let place = panic.location().map_or(String::new(), |at| format!(" at {}:{}", at.file(), at.line()));
+    format!("error: a bug of reenact{place}; nothing of a record is told")
 }
 
 fn run() -> ExitCode {
@@ -39,23 +41,40 @@ fn run() -> ExitCode {
     let done = runtime.block_on(async {
         let work = dispatch(cli);
         tokio::select! {
-            done = work => done,
-            () = signalled() => Err(interrupted().await),
+            done = work => Done::Ended(done),
+            signal = signalled() => {
+                interrupted().await;
+                Done::Interrupted(signal)
+            }
         }
     });
     // What still runs on a blocking thread has nothing left to do.
     runtime.shutdown_background();
     match done {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            render::error(&error, json);
-            ExitCode::from(error.class().exit_code())
+        Done::Ended(Ok(code)) => ExitCode::from(code),
+        Done::Ended(Err(error)) => {
+            let code = error.class().exit_code();
+            render::error(&error, code, json);
+            ExitCode::from(code)
+        }
+        Done::Interrupted(signal) => {
+            let what = "interrupted; what was started is taken down";
+            render::error(&reenact_model::Error::new(reenact_model::Class::Unexpected, what), 128 + signal, json);
+            ExitCode::from(128 + signal)
         }
     }
 }
 
-/// Waits for a signal that asks this process to end.
-async fn signalled() {
+/// How the work came to its end.
+enum Done {
+    /// By itself: with an exit code, or an error that is one.
+    Ended(reenact_model::Result<u8>),
+    /// By the signal of this number.
+    Interrupted(u8),
+}
+
+/// Waits for a signal that asks this process to end; gives its number.
+async fn signalled() -> u8 {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
@@ -63,18 +82,17 @@ async fn signalled() {
         return std::future::pending().await;
     };
     tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
+        _ = interrupt.recv() => 2,
+        _ = terminate.recv() => 15,
+        _ = hangup.recv() => 1,
     }
 }
 
-/// Takes down what this process made, and says so.
-async fn interrupted() -> reenact_model::Error {
+/// Takes down what this process made.
+async fn interrupted() {
     if let Ok(registry) = reenact_environment::Registry::open() {
         let _ = registry.down_own().await;
     }
-    reenact_model::Error::new(reenact_model::Class::Unexpected, "interrupted; what was started is taken down")
 }
 
 async fn dispatch(cli: Cli) -> reenact_model::Result<u8> {
@@ -102,5 +120,25 @@ async fn dispatch(cli: Cli) -> reenact_model::Result<u8> {
         Command::Mark(args) => commands::environment::mark(&args).await,
         Command::Keys(args) => commands::keys::run(&args),
         Command::Masks => Ok(commands::masks::run(json)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    #[test]
+    fn a_panic_tells_its_place_and_nothing_of_its_message() {
+        let told = Arc::new(Mutex::new(String::new()));
+        let hook = Arc::clone(&told);
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| *hook.lock().expect("unpoisoned") = super::bug(panic)));
+        let (value, line) = ("a canary", line!() + 1);
+        let caught = std::panic::catch_unwind(|| panic!("index out of bounds: {value}"));
+        std::panic::set_hook(usual);
+        assert!(caught.is_err());
+        let told = told.lock().expect("unpoisoned").clone();
+        assert!(told.contains(&format!("main.rs:{line};")) && told.contains("a bug of reenact"), "{told}");
+        assert!(!told.contains("canary") && !told.contains("bounds"), "{told}");
     }
 }

@@ -30,23 +30,26 @@ fn colour() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
 
-/// Tells an error, each finding at its place in the file.
-pub(crate) fn error(error: &Error, json: bool) {
+/// Tells an error that ends the program with `code`, each finding at its place in the file.
+pub(crate) fn error(error: &Error, code: u8, json: bool) {
     if json {
         let finding =
             |f: &Finding| serde_json::json!({ "code": f.code, "site": f.site, "message": f.message, "help": f.help });
         let findings: Vec<_> = error.findings().iter().map(finding).collect();
         let document = serde_json::json!({
-            "format": "reenact/error", "format_version": "1.0", "exit_code": error.class().exit_code(),
+            "format": "reenact/error", "format_version": "1.0", "exit_code": code,
             "site": error.site(), "message": error.message(), "help": error.help_text(), "findings": findings,
         });
         eprintln!("{document}");
         return;
     }
-    let site = error.site().to_string();
+    let mut site = error.site().clone();
+    // An error without findings is shown at its own place.
+    let span = if error.findings().is_empty() { site.span.take() } else { None };
+    let site = site.to_string();
     let head = if site.is_empty() { error.message().to_owned() } else { format!("{site}: {}", error.message()) };
     if error.findings().is_empty() {
-        diagnostic(None, &head, error.help_text(), error.site().span.as_ref(), Severity::Error);
+        diagnostic(None, &head, error.help_text(), span.as_ref(), Severity::Error);
         return;
     }
     eprintln!("error: {head}");
@@ -78,6 +81,10 @@ fn diagnostic(code: Option<&str>, message: &str, help: Option<&str>, span: Optio
         diagnostic = diagnostic.with_help(help);
     }
     let source = span.and_then(|span| excerpt(span).map(|text| (span, text)));
+    if let (Some(span), None) = (span, &source) {
+        // What stands there is not shown; where it stands still is.
+        diagnostic.message = format!("{message} ({span})");
+    }
     let report = match source {
         Some((span, text)) => {
             let (start, length) = offsets(&text, span);

@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Grade {
-    /// Everything is of one part, so of one moment.
+    /// Everything is of one part and of one moment.
     Exact,
     /// No effect without its cause, along the declared flow.
     Causal,
-    /// Something was read after its source was: say so.
+    /// A key became known only after its store was pinned, so its record was read after its source was: say so.
     Skewed,
 }
 

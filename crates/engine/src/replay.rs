@@ -34,6 +34,9 @@ pub struct ReplayReport {
     pub load_ms: u64,
     /// How long reading back and comparing took, in milliseconds.
     pub verify_ms: u64,
+    /// Records whose time to live ran out after they were loaded, by entity: no difference, since they would be gone in
+    /// production too.
+    pub expired: BTreeMap<EntityId, u64>,
     /// What differs; empty if the replay is exact.
     pub differences: Vec<Difference>,
 }

@@ -214,6 +214,18 @@ async fn whole_services_are_captured_and_replayed() {
 }
 
 #[tokio::test]
+async fn children_of_a_whole_entity_are_taken() {
+    for children in ["true", "[ orders/orders ]"] {
+        let (shop, keys, place) = (Shop::open().await, Keys::new(), Arc::new(Memory::new()));
+        let root = format!("{{ from: customers/customers, children: {children} }}");
+        let text = PIPELINE.replace("{ from: orders/orders, where: { id: \"${seed.order}\" }, children: true }", &root);
+        let captured = captured(&shop.pipeline(&text), POLICY, &keys, &place, "", false).await.expect("captures");
+        let expected = [("customers/customers", 3), ("orders/orders", 2)];
+        assert_eq!(counts(&captured), expected.map(|(e, n)| (e.to_owned(), n)), "{children}");
+    }
+}
+
+#[tokio::test]
 async fn what_the_policy_leaves_open_stops_the_capture_and_leaves_nothing() {
     let (shop, keys, place) = (Shop::open().await, Keys::new(), Arc::new(Memory::new()));
     let policy = POLICY.replace("  - { name: notes, on: [ \"**.note\" ], mask: redact }\n", "");

@@ -88,6 +88,23 @@ async fn services_of_one_kind_are_closed_to_each_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_url_of_a_redis_server_is_one_that_its_own_client_takes() {
+    let sandbox = Sandbox::new();
+    let provider = Process::new(sandbox.registry()).base(sandbox.base.path());
+    let lease = provider.lease(&Wanted::new([("cart", Kind::Redis)])).await.unwrap();
+    let url = lease.dsn("cart").unwrap().expose().to_owned();
+    assert!(url.starts_with("redis://default:"), "a URL without the account's name");
+    // It comes with the server's package, under the server's own name.
+    let client = ["redis-cli", "valkey-cli"]
+        .into_iter()
+        .find_map(|program| std::process::Command::new(program).args(["-u", &url, "PING"]).output().ok());
+    let client = client.expect("install the Debian package `redis-tools` (or `valkey-tools`)");
+    assert_eq!(String::from_utf8_lossy(&client.stdout).trim(), "PONG");
+    provider.release(&lease).await.unwrap();
+    sandbox.assert_empty("after the release");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn accounts_of_a_fresh_installation_are_gone() {
     let sandbox = Sandbox::new();
     let provider = Process::new(sandbox.registry()).base(sandbox.base.path());

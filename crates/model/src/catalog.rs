@@ -34,6 +34,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 6] = [Self::Postgres, Self::Mysql, Self::Sqlite, Self::Redis, Self::Kafka, Self::Memory];
+
     /// The word used in a pipeline.
     pub fn name(self) -> &'static str {
         match self {
@@ -44,6 +47,35 @@ impl Kind {
             Self::Kafka => "kafka",
             Self::Memory => "memory",
         }
+    }
+
+    /// The schemes that a URL of such a service may have, the usual one first.
+    pub fn schemes(self) -> &'static [&'static str] {
+        match self {
+            Self::Postgres => &["postgres", "postgresql"],
+            Self::Mysql => &["mysql", "mariadb"],
+            Self::Sqlite => &["sqlite"],
+            Self::Redis => &["redis", "rediss", "valkey", "valkeys", "redis+unix", "valkey+unix", "unix"],
+            Self::Kafka => &["kafka"],
+            Self::Memory => &["memory"],
+        }
+    }
+
+    /// What a URL of such a service looks like.
+    pub fn example(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres://user:password@host:5432/database",
+            Self::Mysql => "mysql://user:password@host:3306/database",
+            Self::Sqlite => "sqlite:///path/to/file.db",
+            Self::Redis => "redis://user:password@host:6379/0",
+            Self::Kafka => "kafka://host:9092",
+            Self::Memory => "memory:name",
+        }
+    }
+
+    /// The kind whose URLs have a scheme.
+    pub fn of_scheme(scheme: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.schemes().contains(&scheme))
     }
 
     /// Whether records are rows of tables.

@@ -7,6 +7,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::Kind;
+use crate::error::{Class, Error, Result};
+
 /// A connection URL, such as `postgres://user:secret@host/db`, `sqlite:///path`, `redis://…`, `kafka://host:port`.
 ///
 /// ```
@@ -31,6 +34,28 @@ impl Dsn {
     /// The part before `:`, such as `postgres`.
     pub fn scheme(&self) -> &str {
         self.0.split_once(':').map_or("", |(scheme, _)| scheme)
+    }
+
+    /// Checks that a service of a kind can have this URL, by its scheme alone.
+    ///
+    /// ```
+    /// # use reenact_model::{Dsn, Kind};
+    /// let error = Dsn::new("postgres://ann:hunter2@h/d").check(Kind::Sqlite).unwrap_err();
+    /// assert_eq!(error.message(), "the URL begins with `postgres:`, which is no URL of a sqlite service");
+    /// ```
+    ///
+    /// # Errors
+    /// [`Class::Input`] if the scheme is another kind's, or none at all.
+    pub fn check(&self, kind: Kind) -> Result<()> {
+        if kind.schemes().contains(&self.scheme()) {
+            return Ok(());
+        }
+        // A scheme that nobody knows may be a part of a password.
+        let message = match Kind::of_scheme(self.scheme()) {
+            Some(_) => format!("the URL begins with `{}:`, which is no URL of a {kind} service", self.scheme()),
+            None => format!("the URL is none of a {kind} service"),
+        };
+        Err(Error::new(Class::Input, message).help(format!("write `{}`, or name another kind", kind.example())))
     }
 
     /// `host:port`, or the path of a file, without credentials and parameters: enough to say which server is meant.

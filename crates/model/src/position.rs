@@ -52,4 +52,38 @@ impl Position {
         self.at.insert(key.to_owned(), value.to_string());
         self
     }
+
+    /// The same position as the end of a stretch of time that began at `start`, whose coordinates stand beside its own as
+    /// `NAME:from`.
+    #[must_use]
+    pub fn since(mut self, start: &Self) -> Self {
+        for (key, value) in start.at.iter().filter(|(key, _)| !key.ends_with(FROM)) {
+            self.at.insert(format!("{key}{FROM}"), value.clone());
+        }
+        self
+    }
+
+    /// Whether everything was read at one moment, and not over a stretch of time.
+    pub fn is_moment(&self) -> bool {
+        !self.at.keys().any(|key| key.ends_with(FROM))
+    }
+}
+
+/// The end of the name of a coordinate at which a stretch of time began.
+const FROM: &str = ":from";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stretch_is_no_moment_and_keeps_both_its_ends() {
+        let (start, end) = (Position::of("offset", 3), Position::of("offset", 9));
+        assert!(end.is_moment());
+        let stretch = end.since(&start);
+        assert!(!stretch.is_moment());
+        assert_eq!((stretch.at["offset:from"].as_str(), stretch.at["offset"].as_str()), ("3", "9"));
+        assert_eq!(stretch.clone().since(&Position::of("offset", 1)).at["offset:from"], "1");
+        assert!(!Position::of("offset", 3).since(&start).is_moment(), "equal numbers prove nothing");
+    }
 }

@@ -249,6 +249,12 @@ pub trait Target: Send {
     /// If it can't be read.
     async fn digest(&mut self, entity: &Entity) -> Result<EntityDigest>;
 
+    /// How many records that were loaded with a time to live have reached its end by now. They are gone, and that is no
+    /// loss: [`Target::digest`] counts them as there.
+    fn expired(&self, _entity: &Entity) -> u64 {
+        0
+    }
+
     /// The keys of one end, for references across services.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! A directory holds a whole bundle or none.
 
-use std::fs;
+use std::fs::{self, TryLockError};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use reenact_model::{Class, Via};
 
 use super::{Fixture, entity, masked, rows};
+use crate::directory::shows_dead_writer;
 use crate::{Directory, Place};
 
 fn names(path: &Path) -> Vec<String> {
@@ -77,6 +79,15 @@ fn an_unfinished_bundle_is_no_bundle_but_garbage_once_its_writer_is_gone() {
 }
 
 #[test]
+fn only_a_lock_that_was_taken_proves_that_a_writer_is_gone() {
+    assert!(shows_dead_writer(&Ok(())));
+    assert!(!shows_dead_writer(&Err(TryLockError::WouldBlock)));
+    for kind in [io::ErrorKind::Unsupported, io::ErrorKind::Interrupted, io::ErrorKind::PermissionDenied] {
+        assert!(!shows_dead_writer(&Err(TryLockError::Error(kind.into()))), "{kind}");
+    }
+}
+
+#[test]
 fn what_is_abandoned_is_gone() {
     let parent = tempfile::tempdir().unwrap();
     let fixture = Fixture::at(Arc::new(Directory::create(parent.path().join("b")).unwrap()));
@@ -86,6 +97,37 @@ fn what_is_abandoned_is_gone() {
     writer.abandon().unwrap();
     assert!(names(parent.path()).is_empty());
     assert_eq!(writer.member(&entity("a")).unwrap_err().class(), Class::Write);
+}
+
+#[test]
+fn what_is_abandoned_while_it_is_completed_is_whole_or_gone() {
+    let (mut whole, mut gone) = (0, 0);
+    for round in 0..400_u32 {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("b");
+        let place = Arc::new(Directory::create(&path).unwrap());
+        for n in 0..8_u8 {
+            place.put(&format!("{n:032x}").parse().unwrap()).unwrap().finish().unwrap();
+        }
+        let committing = std::thread::spawn({
+            let place = Arc::clone(&place);
+            move || place.commit(b"{}").is_ok()
+        });
+        // Instants spread over the life of a commit, and some after it.
+        (0..round * 50).for_each(|_| std::hint::spin_loop());
+        while round % 100 == 99 && !committing.is_finished() {
+            std::thread::yield_now();
+        }
+        place.abandon().unwrap();
+        if committing.join().unwrap() {
+            assert_eq!((names(&path).len(), names(parent.path()).len()), (9, 1));
+            whole += 1;
+        } else {
+            assert_eq!(names(parent.path()), Vec::<String>::new());
+            gone += 1;
+        }
+    }
+    assert!(whole > 0 && gone > 0, "{whole} whole, {gone} gone");
 }
 
 #[test]

@@ -123,6 +123,7 @@ pub(crate) async fn capture(args: Capture, json: bool) -> Result<u8> {
     let keys = keyring::capturing(&args.keys)?;
     let place = Arc::new(Directory::create(&args.to)?);
     let writer = Arc::new(BundleWriter::create(place, &keys.recipients)?);
+    let _unfinished = Unfinished(Arc::clone(&writer));
     let agents = agents(&pipeline, &keys.root, Some(&writer));
     let expires = expiry(args.expires_days);
     let signing = Arc::new(keys.signing);
@@ -140,6 +141,16 @@ pub(crate) async fn capture(args: Capture, json: bool) -> Result<u8> {
     .await?;
     show_captured(&done, &args.to, json);
     Ok(0)
+}
+
+/// Removes what a capture has written when it ends in whatever way, by a signal too; a bundle that is complete stays.
+struct Unfinished(Arc<BundleWriter>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // What can't be removed now is removed by `gc`.
+        let _ = self.0.abandon();
+    }
 }
 
 /// When a bundle of today expires.

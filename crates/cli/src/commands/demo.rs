@@ -8,23 +8,28 @@ mod reproduce;
 mod shop;
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use reenact_bundle::{Bundle, BundleWriter, Directory, Identity, Keyring, SigningKey};
+use reenact_bundle::{Bundle, BundleWriter, Directory, Keyring};
 use reenact_engine::capture::{self, Captured};
 use reenact_engine::pipeline::{Pipeline, Seeds};
 use reenact_engine::why::{self, Asked};
 use reenact_engine::{Silent, replay};
 use reenact_environment::{Embedded, Lease, Process, Provider, Registry, Wanted, WantedService};
-use reenact_mask::RootKey;
 use reenact_model::{Class, Error, Kind, Result};
 
 use super::capture::{agents, decisions, expiry};
-use super::replay::child;
+use super::replay::{child, stand_in};
 use crate::args::Demo;
+use crate::keyring::Fresh;
 use crate::render;
+
+/// The bundle and the keyring in the demo's folder.
+const BUNDLE: &str = "incident.reenact";
+const KEYS: &str = "keys";
 
 /// `demo`.
 pub(crate) async fn run(args: &Demo) -> Result<u8> {
@@ -32,27 +37,51 @@ pub(crate) async fn run(args: &Demo) -> Result<u8> {
         return reproduce::run().await;
     }
     let start = Instant::now();
-    let folder = std::env::temp_dir().join(format!("reenact-demo-{}", std::process::id()));
-    std::fs::create_dir(&folder).map_err(|e| write_error(&folder, &e))?;
+    // Nobody else may look in, or guess the name and be there first. However this ends, it goes away unless it is kept.
+    let private = std::fs::Permissions::from_mode(0o700);
+    let folder = tempfile::Builder::new().prefix("reenact-demo-").permissions(private).tempdir();
+    let folder = folder.map_err(|e| write_error(&std::env::temp_dir(), &e))?;
     let registry = Registry::open()?;
     let provider: Box<dyn Provider> =
         if args.servers { Box::new(Process::new(registry)) } else { Box::new(Embedded::new(registry)) };
     let production = provider.lease(&production(args.servers)).await;
     let played = match &production {
-        Ok(lease) => play(args, &folder, &*provider, lease).await,
+        Ok(lease) => play(args, folder.path(), &*provider, lease).await,
         Err(error) => Err(error.clone()),
     };
     if let Ok(lease) = &production {
         provider.release(lease).await?;
     }
     if args.keep {
-        render::out(&format!("\nkept: {}", folder.display()));
+        show_kept(&folder.keep(), args.servers, played.is_ok());
     } else {
-        std::fs::remove_dir_all(&folder).map_err(|e| write_error(&folder, &e))?;
+        let path = folder.path().to_owned();
+        folder.close().map_err(|e| write_error(&path, &e))?;
     }
     played?;
     render::out(&format!("\ncleaned up; {:.1} s in all", start.elapsed().as_secs_f32()));
     Ok(0)
+}
+
+/// Says what is kept, and which commands work on it.
+fn show_kept(folder: &Path, servers: bool, whole: bool) {
+    render::out(&format!("\nkept: {}", folder.display()));
+    if !whole {
+        return;
+    }
+    let program = quoted(&std::env::args_os().next().map_or_else(|| PathBuf::from("reenact"), PathBuf::from));
+    let (bundle, keys) = (quoted(&folder.join(BUNDLE)), quoted(&folder.join(KEYS)));
+    let embedded = if servers { "" } else { " --embedded" };
+    render::out(&format!("  {program} inspect {bundle} --keyring {keys}"));
+    render::out(&format!("  {program} why {bundle} seed.order --keyring {keys}"));
+    render::out(&format!("  {program} run {bundle} --keyring {keys}{embedded} -- {program} demo --reproduce"));
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 fn write_error(path: &Path, error: &std::io::Error) -> Error {
@@ -99,9 +128,12 @@ async fn play(args: &Demo, folder: &Path, provider: &dyn Provider, production: &
     render::out(&format!("the reproduction, run in production: exit code {before}"));
 
     let (pipeline, policy) = written_pipeline(args.servers, folder, production)?;
-    let identity = Identity::generate();
-    let signing = Arc::new(SigningKey::generate());
-    let root = RootKey::generate()?;
+    let keys = Fresh::generate()?;
+    if args.keep {
+        keys.write(&folder.join(KEYS))?;
+    }
+    let Fresh { root, signing, identity } = keys;
+    let signing = Arc::new(signing);
 
     chapter("plan: nothing is read yet");
     let planned = capture::plan(&pipeline, &policy, agents(&pipeline, &root, None), &Silent).await?;
@@ -110,7 +142,7 @@ async fn play(args: &Demo, folder: &Path, provider: &dyn Provider, production: &
     render::out(&format!("pinned effects before causes: {}", pins.join(", ")));
 
     chapter("capture");
-    let path = folder.join("incident.reenact");
+    let path = folder.join(BUNDLE);
     let writer = Arc::new(BundleWriter::create(Arc::new(Directory::create(&path)?), &[identity.recipient()])?);
     let seeds = Seeds::default().with("order", &incident.order);
     let captured = capture::capture(
@@ -136,12 +168,7 @@ async fn play(args: &Demo, folder: &Path, provider: &dyn Provider, production: &
 
     chapter("replay into a new environment, and verify");
     let mut wanted = replay::wanted(bundle.contents());
-    for service in &mut wanted.services {
-        // Whatever served as the cache in production serves again.
-        if service.kind == Kind::Memory {
-            service.kind = Kind::Redis;
-        }
-    }
+    stand_in(&mut wanted);
     let lease = provider.lease(&wanted).await?;
     let replayed = replayed(&bundle, &lease, before).await;
     provider.release(&lease).await?;

@@ -69,17 +69,10 @@ pub(crate) async fn mark(args: &Mark) -> Result<u8> {
     let url = std::env::var(&args.url_env)
         .map_err(|_| Error::new(Class::Input, format!("the variable `{}` is not set", args.url_env)))?;
     let dsn = Dsn::new(url);
-    let kind = match dsn.scheme() {
-        "postgres" | "postgresql" => Kind::Postgres,
-        "mysql" | "mariadb" => Kind::Mysql,
-        "sqlite" => Kind::Sqlite,
-        "redis" | "rediss" => Kind::Redis,
-        "kafka" => Kind::Kafka,
-        _ => {
-            return Err(Error::new(Class::Input, "the URL's scheme names no store")
-                .help("write postgres://, mysql://, sqlite://, redis:// or kafka://"));
-        }
-    };
+    let kind = Kind::of_scheme(dsn.scheme()).ok_or_else(|| {
+        Error::new(Class::Input, "the URL's scheme names no store")
+            .help("write postgres://, mysql://, sqlite://, redis:// or kafka://")
+    })?;
     let store = reenact_stores::store(kind)
         .ok_or_else(|| Error::new(Class::Input, format!("this build has no store of kind `{kind}`")))?;
     store.mark(&dsn).await?;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use reenact_bundle::Bundle;
 use reenact_engine::replay::{self, ReplayReport};
-use reenact_environment::{Endpoint, External, Lease, Process, Provider, Registry};
-use reenact_model::{Class, Dsn, Error, Result, Site};
+use reenact_environment::{Embedded, Endpoint, External, Lease, Process, Provider, Registry, Wanted};
+use reenact_model::{Class, Dsn, Error, Kind, Result, Site};
 
 use super::bundle::open;
 use crate::args::{Replay, Run, Up};
@@ -60,11 +60,15 @@ pub(crate) async fn load(bundle: &Arc<Bundle>, lease: &Lease, accept_skewed: boo
 /// Tells what a replay did; gives the exit code.
 pub(crate) fn show(report: &ReplayReport, json: bool) -> u8 {
     let rows: u64 = report.rows.values().sum();
+    if !json {
+        show_expired(report);
+    }
     if json {
         let differences: Vec<String> = report.differences.iter().map(ToString::to_string).collect();
+        let expired: BTreeMap<String, u64> = report.expired.iter().map(|(id, n)| (id.to_string(), *n)).collect();
         render::json(&serde_json::json!({
             "format": "reenact/replay", "format_version": "1.0", "records": rows, "compared": report.compared,
-            "differences": differences, "load_ms": report.load_ms, "verify_ms": report.verify_ms,
+            "differences": differences, "expired": expired, "load_ms": report.load_ms, "verify_ms": report.verify_ms,
         }));
     } else if report.differences.is_empty() {
         render::line(&format!("loaded {rows} records; {} comparisons, no difference", report.compared));
@@ -74,6 +78,13 @@ pub(crate) fn show(report: &ReplayReport, json: bool) -> u8 {
         }
     }
     if report.differences.is_empty() { 0 } else { Class::Differences.exit_code() }
+}
+
+/// Tells which records lived out their time between their loading and now.
+fn show_expired(report: &ReplayReport) {
+    for (entity, count) in &report.expired {
+        render::line(&format!("expired: {entity}: the time to live of {count} records ran out since they were loaded"));
+    }
 }
 
 /// `replay`.
@@ -93,7 +104,9 @@ pub(crate) async fn replay(args: &Replay, json: bool) -> Result<u8> {
             Error::new(Class::Input, format!("the bundle has no service `{service}`"))
                 .help(format!("it has {}", names.join(", ")))
         })?;
-        endpoints.insert(service.to_owned(), Endpoint { kind: known.kind, dsn: Dsn::new(url) });
+        let dsn = Dsn::new(url);
+        dsn.check(known.kind).map_err(|e| e.at(Site::service(service)))?;
+        endpoints.insert(service.to_owned(), Endpoint { kind: known.kind, dsn });
     }
     let provider = External::new(endpoints);
     let lease = provider.lease(&replay::wanted(bundle.contents())).await?;
@@ -107,17 +120,30 @@ pub(crate) async fn run(args: &Run) -> Result<u8> {
     match run_child(args).await {
         Ok(code) => Ok(code),
         Err(error) => {
-            render::error(&error, false);
+            render::error(&error, 125, false);
             Ok(125)
         }
+    }
+}
+
+/// Whatever stood in for a cache when the bundle was captured may do so again: the provider has the better one.
+pub(crate) fn stand_in(wanted: &mut Wanted) {
+    for service in wanted.services.iter_mut().filter(|service| service.kind == Kind::Memory) {
+        service.kind = Kind::Redis;
     }
 }
 
 async fn run_child(args: &Run) -> Result<u8> {
     let bundle = open(&args.bundle, &args.keys)?;
     let registry = Registry::open()?;
-    let provider = Process::new(Registry::open()?);
-    let lease = provider.lease(&replay::wanted(bundle.contents())).await?;
+    let mut wanted = replay::wanted(bundle.contents());
+    let provider: Box<dyn Provider> = if args.embedded {
+        stand_in(&mut wanted);
+        Box::new(Embedded::new(Registry::open()?))
+    } else {
+        Box::new(Process::new(Registry::open()?))
+    };
+    let lease = provider.lease(&wanted).await?;
     let outcome = run_in(&bundle, &lease, args).await;
     let failed = !matches!(outcome, Ok(0));
     if failed && args.keep_on_failure {
@@ -138,6 +164,7 @@ async fn run_in(bundle: &Arc<Bundle>, lease: &Lease, args: &Run) -> Result<u8> {
         show(&report, false);
         return Err(Error::new(Class::Differences, format!("the replay differs from the bundle: {difference}")));
     }
+    show_expired(&report);
     let contract = replay::contract(bundle.contents(), &lease.id, &lease.endpoints)?;
     let mut command = tokio::process::Command::new(&args.command[0]);
     command.args(&args.command[1..]);

@@ -74,6 +74,8 @@ pub struct Setup {
 pub struct RootSetup {
     /// The fields of its filter.
     pub fields: Vec<FieldPath>,
+    /// The names of the seeds that give the fields' values; `None` for a literal of the file.
+    pub seeds: Vec<Option<String>>,
     /// The edges along which children of anything taken are taken.
     pub along: BTreeSet<usize>,
 }

@@ -7,8 +7,11 @@ use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
 use reenact_bundle::{BundleWriter, MemberWriter, Sealed};
 use reenact_mask::{Masked, Masker, Plan, Policy, RootKey, ScopeKeys};
+use reenact_model::canonical::Writer;
 use reenact_model::catalog::End;
-use reenact_model::{Captured, Class, EntityId, Error, Field, FieldPath, Key, KeySet, Kind, Part, Result, Site, Via};
+use reenact_model::{
+    Captured, Class, EntityId, Error, Field, FieldId, FieldPath, Key, KeySet, Kind, Part, Result, Site, Via,
+};
 use reenact_stores::{Match, Pinned, Read, Selection, Source};
 use tokio::sync::mpsc;
 
@@ -52,6 +55,11 @@ impl LocalAgent {
         Self { service, root_key, writer, key: AgentKey::default(), source: None, state: None }
     }
 
+    /// Whether the service has no snapshots, so that a pin reads the records whose keys are known.
+    fn pins_keys(&self) -> bool {
+        matches!(self.service.kind, Kind::Redis | Kind::Memory)
+    }
+
     async fn open(&mut self) -> Result<&mut Box<dyn Source>> {
         if self.source.is_none() {
             let site = Site::service(&self.service.name).with_span(Some(self.service.span.clone()));
@@ -76,10 +84,10 @@ impl LocalAgent {
                 match keys {
                     None => {
                         entity.whole = Some(via);
-                        if !entity.leads_somewhere(&state.setup) {
-                            return Ok(entity.entity.estimate.unwrap_or(0));
+                        if !entity.leads_somewhere(&state.setup, step.levels) {
+                            return Ok(entity.size());
                         }
-                        (Selection::All, via, None)
+                        (entity.everything(), via, None)
                     }
                     Some(keys) => {
                         let fields = state.setup.roots[root].fields.clone();
@@ -128,7 +136,8 @@ impl LocalAgent {
         while let Some(rows) = batches.try_next().await? {
             if let Some((n, extractor)) = &present {
                 let found = state.present.entry(*n).or_default();
-                for key in rows.keys(extractor)?.into_iter().flatten() {
+                let keys = rows.keys(extractor)?.into_iter().zip(entity.belong(&rows)?);
+                for key in keys.filter(|(_, belongs)| *belongs).flat_map(|(keys, _)| keys) {
                     found.insert(key);
                 }
             }
@@ -147,16 +156,24 @@ impl LocalAgent {
     /// The pseudonyms of a root's filter.
     fn pseudonyms(&mut self, root: usize, entity: &EntityId, values: &[Key]) -> Result<Vec<Vec<String>>> {
         let state = self.state.as_mut().ok_or_else(unprepared)?;
-        let fields = state.setup.roots[root].fields.clone();
+        let (fields, seeds) = (state.setup.roots[root].fields.clone(), &state.setup.roots[root].seeds);
         let entity = state.entities.get(entity).map(|e| Arc::clone(&e.entity)).ok_or_else(unprepared)?;
         let masker = state.masker.as_mut().ok_or_else(unprepared)?;
         let mut out = Vec::new();
         for (n, field) in fields.into_iter().enumerate() {
             let column = entity.field(&field.column).ok_or_else(unprepared)?.clone();
-            let field = [(entity.id.clone(), column, field)];
+            let misfit = Misfit { root, seed: seeds.get(n).cloned().flatten(), field: &column };
+            let field = [(entity.id.clone(), column.clone(), field)];
+            let site = Site::field(&FieldId::new(&entity.id, &field[0].2));
             let mut pseudonyms = Vec::new();
             for value in values {
-                let key = masker.key(&field, &Key::new([value.parts()[n].clone()]))?;
+                let text = &value.parts()[n];
+                // A value that the column can't hold is no record's, and none that the mask was chosen for.
+                if field[0].2.path.is_none() && Writer::new(column.value, 1).push(text, b't').is_err() {
+                    return Err(misfit.told(None).at(site));
+                }
+                let key = masker.key(&field, &Key::new([text.clone()]));
+                let key = key.map_err(|error| misfit.told(Some(&error)).at(site.clone()))?;
                 pseudonyms.extend(key.and_then(|k| k.parts().first().map(ToString::to_string)));
             }
             out.push(pseudonyms);
@@ -188,6 +205,34 @@ impl LocalAgent {
     }
 }
 
+/// A value of a root's filter that its field can't have; the value itself is told nowhere.
+struct Misfit<'a> {
+    root: usize,
+    seed: Option<String>,
+    field: &'a Field,
+}
+
+impl Misfit<'_> {
+    /// `masking` is why the field's mask did not take it; without one, its type did not.
+    fn told(&self, masking: Option<&Error>) -> Error {
+        let (root, name, native) = (self.root + 1, &self.field.name, &self.field.native);
+        let value =
+            self.seed.as_ref().map_or("its literal".to_owned(), |seed| format!("the value of the seed `{seed}`"));
+        let told =
+            |what: String, help: &str| Error::new(Class::Input, format!("root {root}: {value} {what}")).help(help);
+        match masking {
+            None => told(
+                format!("is none of the type `{native}` that the field `{name}` has"),
+                "check the value, and that it is spelt as the store has it",
+            ),
+            Some(why) => told(
+                format!("can't be masked as one of the field `{name}` with the type `{native}`: {}", why.message()),
+                "check the value; if the store does hold it, choose a mask that takes all values of this field",
+            ),
+        }
+    }
+}
+
 /// The fields of an end with their columns' descriptions.
 fn end_fields(setup: &Setup, end: &End) -> Result<Vec<(EntityId, Field, FieldPath)>> {
     let entity = setup.catalogs.iter().flat_map(|c| &c.entities).find(|e| e.id == end.entity).ok_or_else(unprepared)?;
@@ -206,11 +251,7 @@ impl Agent for LocalAgent {
     async fn describe(&mut self) -> Result<Described> {
         let site = Site::service(&self.service.name).with_span(Some(self.service.span.clone()));
         let catalog = self.open().await?.describe().await.map_err(|e| e.at(site))?;
-        Ok(Described {
-            catalog,
-            recipient: self.key.recipient(),
-            pins_keys: matches!(self.service.kind, Kind::Redis | Kind::Memory),
-        })
+        Ok(Described { catalog, recipient: self.key.recipient(), pins_keys: self.pins_keys() })
     }
 
     async fn prepare(&mut self, setup: Setup) -> Result<()> {
@@ -315,25 +356,52 @@ impl Agent for LocalAgent {
     }
 
     async fn pin(&mut self, part: Part) -> Result<Pinned> {
+        let pins_keys = self.pins_keys();
+        let site = Site::service(&self.service.name);
+        let source = self.source.as_mut().ok_or_else(unprepared)?;
         let state = self.state.as_mut().ok_or_else(unprepared)?;
+        // Where no snapshot holds a whole entity, the cut's records are those whose keys are there at the pin. They are
+        // listed now, and not by the walk before the pins: whatever an effect in a store that is pinned already was caused
+        // by is there by now, and a cause that came after that walk would be missing. An empty pin tells where it begins.
+        let mut begun = None;
+        for (id, entity) in &mut state.entities {
+            if !pins_keys || !state.setup.whole.contains(id) {
+                continue;
+            }
+            if begun.is_none() {
+                begun = Some(source.pin(&part, &[]).await.map_err(|e| e.at(site.clone()))?.position);
+            }
+            let mut keys = KeySet::new();
+            let mut batches = source.read(entity.listing(state.setup.limits.0));
+            while let Some(rows) = batches.try_next().await? {
+                entity.list(&rows, &mut keys)?;
+            }
+            drop(batches);
+            entity.bind(keys);
+        }
         let known: Vec<_> = state.entities.values().map(|e| (Arc::clone(&e.entity), e.keys())).collect();
         state.pinned.get_or_insert_with(|| known.iter().map(|(e, k)| (e.id.clone(), k.clone())).collect());
         state.entities.values_mut().for_each(EntityState::forget);
         state.asked.clear();
         state.present.clear();
-        let site = Site::service(&self.service.name);
-        self.source.as_mut().ok_or_else(unprepared)?.pin(&part, &known).await.map_err(|e| e.at(site))
+        let mut pinned = source.pin(&part, &known).await.map_err(|e| e.at(site))?;
+        if let Some(begun) = begun {
+            pinned.position = pinned.position.since(&begun);
+        }
+        Ok(pinned)
     }
 
     async fn collect(&mut self) -> Result<Collected> {
         let writer = self.writer.clone().ok_or_else(unprepared)?;
+        let pins_keys = self.pins_keys();
         let source = self.source.as_ref().ok_or_else(unprepared)?;
         let state = self.state.as_mut().ok_or_else(unprepared)?;
         let mut out = Collected::default();
-        if matches!(self.service.kind, Kind::Redis | Kind::Memory) {
-            for (id, entity) in &state.entities {
+        if pins_keys {
+            // A whole entity has no late keys: it is bound to those that were there at its pin.
+            for (id, entity) in state.entities.iter().filter(|(_, entity)| entity.whole.is_none()) {
                 let pinned = state.pinned.as_ref().and_then(|p| p.get(id)).cloned().unwrap_or_default();
-                out.late += if entity.whole.is_some() { 1 } else { entity.keys().minus(&pinned).len() as u64 };
+                out.late += entity.keys().minus(&pinned).len() as u64;
             }
         }
         let mut masker = state.masker.take().ok_or_else(unprepared)?;

@@ -25,6 +25,8 @@ pub(super) struct EntityState {
     matches: Vec<(Match, Via)>,
     /// Taken whole, by this root.
     pub(super) whole: Option<Via>,
+    /// The keys that a whole entity had at the pin, in a store without snapshots: what came later is not of the cut.
+    at_pin: Option<Arc<KeySet>>,
 }
 
 /// Keys that a batch leads to, by edge and levels.
@@ -41,6 +43,7 @@ impl EntityState {
             found: BTreeMap::new(),
             matches: Vec::new(),
             whole: None,
+            at_pin: None,
         };
         if !entity.key.is_empty() {
             let fields: Vec<_> = entity.key.iter().map(reenact_model::FieldPath::column).collect();
@@ -115,9 +118,10 @@ impl EntityState {
         Ok(new)
     }
 
-    /// Whether a whole entity must be scanned for where it leads.
-    pub(super) fn leads_somewhere(&self, setup: &Setup) -> bool {
-        self.outgoing.iter().any(|(edge, _)| !skips(setup, *edge))
+    /// Whether a whole entity must be scanned for where it leads: to parents, or to the children that a root asks for.
+    pub(super) fn leads_somewhere(&self, setup: &Setup, levels: u32) -> bool {
+        let asked = |edge: &usize| levels > 0 || setup.roots.iter().any(|root| root.along.contains(edge));
+        self.outgoing.iter().any(|(edge, _)| !skips(setup, *edge)) || self.incoming.iter().any(|(edge, _)| asked(edge))
     }
 
     /// Remembers a question about an entity without a key.
@@ -127,9 +131,70 @@ impl EntityState {
         }
     }
 
-    /// The keys found, for a pin.
+    /// The keys that are known, for a pin.
     pub(super) fn keys(&self) -> KeySet {
-        self.found.keys().cloned().collect()
+        match &self.at_pin {
+            Some(keys) => (**keys).clone(),
+            None => self.found.keys().cloned().collect(),
+        }
+    }
+
+    /// The read that lists the keys of a whole entity, for a pin.
+    pub(super) fn listing(&self, limit: u64) -> Read {
+        Read { columns: self.entity.key.clone(), ..self.read(Selection::All, Via::root(0), limit) }
+    }
+
+    /// Adds the keys of a listing's rows.
+    pub(super) fn list(&self, rows: &Captured, keys: &mut KeySet) -> Result<()> {
+        if let Some(identity) = &self.identity {
+            rows.keys(identity)?.into_iter().flatten().for_each(|key| {
+                keys.insert(key);
+            });
+        }
+        Ok(())
+    }
+
+    /// Binds a whole entity to the keys that it had at the pin.
+    pub(super) fn bind(&mut self, keys: KeySet) {
+        self.at_pin = Some(Arc::new(keys));
+    }
+
+    /// How many records a whole entity has, as far as that is known without reading them.
+    pub(super) fn size(&self) -> u64 {
+        self.at_pin.as_ref().map_or_else(|| self.entity.estimate.unwrap_or(0), |keys| keys.len() as u64)
+    }
+
+    /// Which of these rows belong to the cut: all, unless the entity is bound to the keys of its pin.
+    pub(super) fn belong(&self, rows: &Captured) -> Result<Vec<bool>> {
+        match (&self.at_pin, &self.identity) {
+            (Some(bound), Some(identity)) => {
+                Ok(rows.keys(identity)?.iter().map(|keys| keys.iter().all(|key| bound.contains(key))).collect())
+            }
+            _ => Ok(vec![true; rows.rows()]),
+        }
+    }
+
+    /// What a whole entity's records are asked by.
+    pub(super) fn everything(&self) -> Selection {
+        match &self.at_pin {
+            None => Selection::All,
+            Some(keys) => {
+                let fields = self.entity.key.iter().map(reenact_model::FieldPath::column).collect();
+                let any = vec![Match { fields, keys: Arc::clone(keys), condition: None }];
+                Selection::Match { any, except: Vec::new() }
+            }
+        }
+    }
+
+    fn read(&self, selection: Selection, via: Via, limit: u64) -> Read {
+        Read {
+            entity: Arc::clone(&self.entity),
+            columns: Vec::new(),
+            selection,
+            via,
+            limit: Some(limit),
+            ordered: false,
+        }
     }
 
     pub(super) fn forget(&mut self) {
@@ -139,17 +204,10 @@ impl EntityState {
 
     /// The reads that give every record once, each with how it came.
     pub(super) fn reads(&self, limit: u64) -> Vec<Read> {
-        let read = |selection, via, ordered| Read {
-            entity: Arc::clone(&self.entity),
-            columns: Vec::new(),
-            selection,
-            via,
-            limit: Some(limit),
-            ordered,
-        };
         if let Some(via) = self.whole {
-            return vec![read(Selection::All, via, false)];
+            return vec![self.read(self.everything(), via, limit)];
         }
+        let read = |selection, via, ordered| Read { ordered, ..self.read(selection, via, limit) };
         let mut out = Vec::new();
         let mut groups: BTreeMap<Via, KeySet> = BTreeMap::new();
         for (key, (via, _)) in &self.found {

@@ -92,12 +92,23 @@ pub(super) async fn verify(
             record.dangling.iter().filter(|d| d.edge == n).flat_map(|d| d.keys.iter().cloned()).collect();
         let found = dangling(targets, edge, child, parent).await?;
         report.compared += 1;
-        if expected != found {
+        // A child that expired refers to nothing any more, and what refers to a parent that expired dangles from then on.
+        let expired = |entity: &Entity| targets.get(&entity.id.service).is_some_and(|t| t.expired(entity) > 0);
+        let fewer = !expected.minus(&found).is_empty() && !expired(child);
+        let more = !found.minus(&expected).is_empty() && !expired(parent);
+        if fewer || more {
             report.differences.push(Difference::References {
                 edge: edge.to_string(),
                 expected: expected.len(),
                 found: found.len(),
             });
+        }
+    }
+    // At the end, so that what expired during the comparison is told as well.
+    for entity in record.reached.iter().filter_map(|id| contents.entity(id)) {
+        let expired = target(targets, &entity.id.service)?.expired(entity);
+        if expired > 0 {
+            report.expired.insert(entity.id.clone(), expired);
         }
     }
     Ok(())

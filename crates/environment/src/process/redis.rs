@@ -35,7 +35,8 @@ pub(crate) async fn start(
     let mut attempts = Attempts::default();
     loop {
         let port = free_port()?;
-        let url = format!("redis://:{secret}@127.0.0.1:{port}/0");
+        // The name of the account that `requirepass` gives its password to: `redis-cli -u` takes no URL without one.
+        let url = format!("redis://default:{secret}@127.0.0.1:{port}/0");
         match serve(ground, &program, &home, &format!("port {port}\n{common}"), &url).await {
             Ok(()) => return Ok(Single { dsn: Dsn::new(url), open: None }),
             Err(failure) => attempts.again(failure).map_err(|e| e.at(reenact_model::Site::service(service)))?,

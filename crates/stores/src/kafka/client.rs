@@ -51,8 +51,7 @@ impl Cluster {
 
     fn of(dsn: &Dsn) -> Result<Self> {
         let wrong = |message: &str| {
-            Error::new(Class::Input, message.to_owned())
-                .help("write the URL like `kafka://host:9092,other:9092?security.protocol=ssl`")
+            Error::new(Class::Input, message.to_owned()).help("write the URL like `kafka://host:9092,other:9092`")
         };
         let text = dsn.expose();
         let text = text.strip_prefix("kafka://").ok_or_else(|| wrong("the URL does not begin with `kafka://`"))?;
@@ -70,7 +69,14 @@ impl Cluster {
             let plain = |text: &str| decoded(text).ok_or_else(|| wrong("a parameter of the URL is badly escaped"));
             Ok((plain(name)?, plain(value)?))
         };
-        let properties = query.split('&').filter(|pair| !pair.is_empty()).map(property).collect::<Result<_>>()?;
+        let properties: Vec<(String, String)> =
+            query.split('&').filter(|pair| !pair.is_empty()).map(property).collect::<Result<_>>()?;
+        if let Some((name, _)) = properties.iter().find(|(name, value)| needs_tls(name, value)) {
+            return Err(Error::new(Class::Input, format!("this build has no TLS for Kafka, which `{name}` asks for"))
+                .help(
+                    "use a listener without TLS (`PLAINTEXT` or `SASL_PLAINTEXT`), through a tunnel if it is far away",
+                ));
+        }
         Ok(Self { servers: servers.to_owned(), properties, requests: Arc::default() })
     }
 
@@ -159,7 +165,7 @@ impl Cluster {
         }
         if matches!(error, KafkaError::ClientCreation(_)) {
             return Error::new(Class::Input, "a Kafka client can't be made with the settings of the URL")
-                .help("check the parameters of the URL, such as `security.protocol` and `ssl.ca.location`");
+                .help("check the parameters of the URL, such as `security.protocol` and `sasl.mechanisms`");
         }
         match error.rdkafka_error_code() {
             Some(
@@ -196,6 +202,12 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T>
     tokio::task::spawn_blocking(work).await.map_err(|_| Error::new(Class::Unexpected, "a read of Kafka broke off"))?
 }
 
+/// Whether a setting makes sense over TLS alone.
+fn needs_tls(name: &str, value: &str) -> bool {
+    let protocol = name.eq_ignore_ascii_case("security.protocol");
+    (protocol && value.to_ascii_lowercase().ends_with("ssl")) || name.to_ascii_lowercase().starts_with("ssl.")
+}
+
 /// A coordinate of a partition, such as `orders/0`.
 pub(super) fn place(topic: &str, partition: impl Display) -> String {
     format!("{topic}/{partition}")
@@ -229,6 +241,20 @@ mod tests {
         for url in ["kafka://", "http://a", "kafka://u:canary@a:1", "kafka://a?x", "kafka://a?x=%zz"] {
             let error = Cluster::of(&Dsn::new(url)).expect_err("no URL");
             assert!(error.class() == Class::Input && !error.to_string().contains("canary"), "{url}");
+        }
+    }
+
+    #[test]
+    fn tls_is_refused_by_name() {
+        for query in
+            ["security.protocol=ssl", "security.protocol=SASL_SSL", "Security.Protocol=SSL", "ssl.ca.location=x"]
+        {
+            let error = Cluster::of(&Dsn::new(format!("kafka://a:1?{query}"))).expect_err("refused");
+            assert_eq!(error.class(), Class::Input, "{query}");
+            assert!(error.message().contains("no TLS for Kafka") && error.help_text().is_some(), "{error}");
+        }
+        for query in ["security.protocol=plaintext", "security.protocol=SASL_PLAINTEXT"] {
+            Cluster::of(&Dsn::new(format!("kafka://a:1?{query}"))).expect("taken");
         }
     }
 }

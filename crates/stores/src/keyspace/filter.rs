@@ -72,6 +72,12 @@ impl Filter {
         Ok(Self { any, all, except, entity, limit: read.limit, taken: 0, wanted })
     }
 
+    /// Whether the names of keys decide everything and nothing else is wanted.
+    pub(crate) fn needs_only_names(&self) -> bool {
+        let tests = self.any.iter().flatten().chain(&self.all).chain(&self.except);
+        self.wanted == ["key"] && tests.into_iter().all(|test| test.needs_only(&["key"]))
+    }
+
     /// Which rows may pass, as far as these columns tell.
     pub(crate) fn may_pass(&self, batch: &RecordBatch, columns: &[&str]) -> Result<Vec<bool>> {
         let mut pass = vec![true; batch.num_rows()];

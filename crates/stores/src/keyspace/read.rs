@@ -2,7 +2,8 @@
 //!
 //! Hidden here: how a selection becomes keys to ask for. Keys that the selection spells out are asked by name; for any other
 //! one the whole space is scanned. The keys are sorted before the first record is read, so that a key is given once and
-//! in the entity's order, and the tests that need no value sort keys out before their values are fetched.
+//! in the entity's order, and the tests that need no value sort keys out before their values are fetched. Where nothing
+//! but the names of found keys is wanted, no value is fetched at all.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -11,7 +12,7 @@ use futures::stream::{BoxStream, StreamExt as _, try_unfold};
 use reenact_model::payload::Template;
 use reenact_model::{FieldPath, Key, Result, Site, canonical};
 
-use super::{Families, Filter, Keyspace, Record, Rows, key_batch, template_of};
+use super::{Families, Filter, Keyspace, ROWS, Record, Rows, key_batch, template_of};
 use crate::{Read, Selection};
 
 /// How many keys are asked for at once.
@@ -26,6 +27,8 @@ struct Reading<'a> {
     read: Read,
     filter: Filter,
     keys: VecDeque<Vec<u8>>,
+    /// The keys were found and not asked for, and nothing but them is wanted: no value is read.
+    names_only: bool,
 }
 
 /// Reads what is there, except for keys that are held.
@@ -51,7 +54,9 @@ impl<'a> Reading<'a> {
     async fn start(space: &'a dyn Keyspace, families: &'a Families, held: &'a Held, read: Read) -> Result<Reading<'a>> {
         let filter = Filter::new(&read)?;
         let template = template_of(&read.entity)?;
-        let mut keys = if let Some(keys) = spelled_out(template, &read.selection) {
+        let spelled = spelled_out(template, &read.selection);
+        let names_only = spelled.is_none() && filter.needs_only_names();
+        let mut keys = if let Some(keys) = spelled {
             keys
         } else {
             let mut keys = space.scan(template).await?;
@@ -62,10 +67,19 @@ impl<'a> Reading<'a> {
         let keys: Vec<Vec<u8>> = keys.into_iter().collect();
         let pass = filter.may_pass(&key_batch(&read.entity, &keys)?, &["key"])?;
         let keys = keys.into_iter().zip(pass).filter_map(|(key, pass)| pass.then_some(key)).collect();
-        Ok(Self { space, held, read, filter, keys })
+        Ok(Self { space, held, read, filter, keys, names_only })
     }
 
     async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        while self.names_only && !self.keys.is_empty() {
+            let found = self.keys.drain(..self.keys.len().min(ROWS));
+            let there = |key: &Vec<u8>| self.held.get(key).is_none_or(Option::is_some);
+            let names: Vec<Vec<u8>> = found.filter(there).collect();
+            let batch = self.filter.take(&key_batch(&self.read.entity, &names)?)?;
+            if batch.num_rows() > 0 {
+                return Ok(Some(batch));
+            }
+        }
         let mut rows = Rows::new();
         while !self.keys.is_empty() {
             self.read_some(&mut rows).await?;

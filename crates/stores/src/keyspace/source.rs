@@ -89,12 +89,10 @@ impl Source for KeySource {
                 rest = &rest[read..];
             }
         }
+        let position = self.space.position().await?;
+        // One key is read in one act; several are read one after the other, between these two states of the data.
+        let position = if held.len() > 1 { position.since(&before) } else { position };
         self.held = held;
-        let mut position = self.space.position().await?;
-        // The keys were read one after the other: between these two states of the data.
-        if let Some(offset) = before.at.get("offset") {
-            position.at.insert("offset:from".to_owned(), offset.clone());
-        }
         Ok(Pinned { position, gaps: Vec::new() })
     }
 

@@ -1,11 +1,14 @@
 //! The writing side of a key space.
 //!
 //! Hidden here: what makes a load exact. A key that fits its family no more, or that is there already, stops the load, since
-//! one record would silently swallow another one; expiries are compared on reading back, because they are in no digest.
+//! one record would silently swallow another one; expiries are compared on reading back, because they are in no digest. A
+//! key that has lived out its time meanwhile is as it would be in production, so it counts as there; one that is gone too
+//! early, or that had no end, is lost.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow::array::{Array as _, AsArray as _, BinaryArray, RecordBatch};
 use arrow::datatypes::Int64Type;
@@ -33,9 +36,25 @@ pub(crate) struct KeyTarget {
     service: String,
     families: Families,
     nothing_held: Held,
-    /// By entity, the expiries that were loaded, by the hash of the key.
-    expiries: HashMap<String, HashMap<u64, i64>>,
+    /// By entity, the records that were loaded with an end, by the hash of the key.
+    lives: HashMap<String, HashMap<u64, Life>>,
     hasher: RandomState,
+}
+
+/// What is remembered of a record that expires.
+struct Life {
+    /// As it was loaded, in milliseconds.
+    ttl: i64,
+    /// Before this the record can't have expired; `None` if that is beyond all time.
+    end: Option<Instant>,
+    /// Its part of the entity's digest.
+    digest: EntityDigest,
+}
+
+impl Life {
+    fn is_over(&self, now: Instant) -> bool {
+        self.end.is_some_and(|end| end <= now)
+    }
 }
 
 impl KeyTarget {
@@ -45,7 +64,7 @@ impl KeyTarget {
             service: service.to_owned(),
             families: Families::default(),
             nothing_held: Held::new(),
-            expiries: HashMap::new(),
+            lives: HashMap::new(),
             hasher: RandomState::new(),
         }
     }
@@ -64,13 +83,13 @@ impl KeyTarget {
 
     /// Checks what was read back against what was loaded.
     fn check_expiries(&self, entity: &Entity, batch: &RecordBatch) -> Result<()> {
-        let Some(loaded) = self.expiries.get(&entity.id.name) else { return Ok(()) };
+        let Some(loaded) = self.lives.get(&entity.id.name) else { return Ok(()) };
         let keys = binary(batch, "key")?;
         let expiries = batch.column_by_name("expires_ms").and_then(|array| array.as_primitive_opt::<Int64Type>());
         let now = |row: usize| expiries.filter(|array| array.is_valid(row)).map(|array| array.value(row));
         let wrong = (0..batch.num_rows()).filter(|row| {
             match (loaded.get(&self.hasher.hash_one(keys.value(*row))), now(*row)) {
-                (Some(loaded), Some(now)) => now > *loaded,
+                (Some(loaded), Some(now)) => now > loaded.ttl,
                 (None, None) => false,
                 _ => true,
             }
@@ -80,6 +99,13 @@ impl KeyTarget {
             count => Err(Error::new(Class::Differences, format!("{count} keys expire otherwise than loaded"))),
         }
     }
+}
+
+/// The shortest life, in milliseconds by our clock, of a record that is loaded with so much: the store counts whole
+/// milliseconds, and its clock may be a little faster.
+fn shortest(ttl: i64) -> u64 {
+    let ttl = u64::try_from(ttl).unwrap_or(0);
+    ttl.saturating_sub(1 + ttl / 1_000)
 }
 
 #[async_trait]
@@ -128,7 +154,7 @@ impl Target for KeyTarget {
         let site = Site::entity(&entity.id);
         let template = template_of(entity)?;
         let mut loaded = Loaded::default();
-        let mut expiries = self.expiries.remove(&entity.id.name).unwrap_or_default();
+        let mut lives = self.lives.remove(&entity.id.name).unwrap_or_default();
         while let Some(batch) = batches.next().await {
             let batch = batch?;
             let mut chunk: (Vec<Record>, usize) = (Vec::new(), 0);
@@ -140,19 +166,25 @@ impl Target for KeyTarget {
                         .at(site)
                         .help("a mask changed it: let its output hold none of the pattern's own characters"));
                 }
-                if let Some(ttl) = record.ttl {
-                    expiries.insert(self.hasher.hash_one(record.key.as_slice()), ttl);
-                }
                 chunk.1 += record.key.len() + binary(&batch, "value")?.value(row).len();
                 chunk.0.push(record);
                 if chunk.0.len() >= CHUNK || chunk.1 >= CHUNK_BYTES || row + 1 == batch.num_rows() {
                     let records = std::mem::take(&mut chunk).0;
+                    // Our clock starts before the store's own does.
+                    let now = Instant::now();
+                    for (n, record) in records.iter().enumerate() {
+                        let Some(ttl) = record.ttl else { continue };
+                        let mut digest = EntityDigest::default();
+                        digest.add(&batch.slice(row + 1 - records.len() + n, 1), entity.compared());
+                        let end = now.checked_add(Duration::from_millis(shortest(ttl)));
+                        lives.insert(self.hasher.hash_one(record.key.as_slice()), Life { ttl, end, digest });
+                    }
                     self.space.put(&records).await.map_err(|error| error.at(site.clone()))?;
                     loaded.rows += records.len() as u64;
                 }
             }
         }
-        self.expiries.insert(entity.id.name.clone(), expiries);
+        self.lives.insert(entity.id.name.clone(), lives);
         Ok(loaded)
     }
 
@@ -166,13 +198,24 @@ impl Target for KeyTarget {
 
     async fn digest(&mut self, entity: &Entity) -> Result<EntityDigest> {
         let mut digest = EntityDigest::default();
+        let mut there: HashSet<u64> = HashSet::new();
         let mut batches = self.all(entity);
         while let Some(batch) = batches.next().await {
             let batch = batch?;
             digest.add(&batch, entity.compared());
             self.check_expiries(entity, &batch).map_err(|error| error.at(Site::entity(&entity.id)))?;
+            there.extend(binary(&batch, "key")?.iter().flatten().map(|key| self.hasher.hash_one(key)));
         }
-        Ok(digest)
+        let now = Instant::now();
+        let lives = self.lives.get(&entity.id.name).into_iter().flatten();
+        let expired = lives.filter(|(key, life)| !there.contains(key) && life.is_over(now));
+        Ok(expired.fold(digest, |digest, (_, life)| digest.merge(life.digest)))
+    }
+
+    fn expired(&self, entity: &Entity) -> u64 {
+        let now = Instant::now();
+        let lives = self.lives.get(&entity.id.name).into_iter().flatten();
+        lives.filter(|(_, life)| life.is_over(now)).count() as u64
     }
 
     async fn keys(&mut self, entity: &Entity, fields: &[FieldPath], condition: Option<&Condition>) -> Result<KeySet> {

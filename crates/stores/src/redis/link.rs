@@ -3,6 +3,7 @@
 //! Hidden here: the driver, its deadlines, and how its failures are told. A transaction belongs to a connection, so one
 //! exchange at a time has it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ use tokio::sync::{Mutex, MutexGuard};
 
 const CONNECT: Duration = Duration::from_secs(3);
 const ANSWER: Duration = Duration::from_secs(30);
+
+/// Where the authorities come from that a server's certificate must be signed by.
+const TRUST: &str = "name the file of its authority in `SSL_CERT_FILE` unless this machine trusts it anyway";
 
 pub(super) struct Link {
     connection: Mutex<MultiplexedConnection>,
@@ -36,6 +40,10 @@ impl Link {
             Error::new(Class::Input, "the URL of the Redis server does not parse")
                 .help("write it like `redis://user:password@host:6379/0`")
         };
+        if dsn.expose().ends_with("#insecure") {
+            let message = "TLS without a check of the server's certificate is not supported";
+            return Err(Error::new(Class::Input, message).help(format!("leave `#insecure` out, and {TRUST}")));
+        }
         let info = dsn.expose().into_connection_info().map_err(unusable)?;
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP2);
         let database = settings.db();
@@ -126,7 +134,19 @@ fn told(error: &RedisError, place: &str) -> Error {
         _ if matches!(code, "NOAUTH" | "WRONGPASS") => by_account("does not let us in"),
         _ if code == "OOM" => Error::new(Class::Write, format!("the Redis server at `{place}` has no memory left"))
             .help("raise `maxmemory`"),
+        _ if is_handshake(error) => {
+            Error::new(Class::Unreachable, format!("the TLS handshake with the Redis server at `{place}` fails"))
+                .help(format!("check that this port speaks TLS and that the certificate is for this name, and {TRUST}"))
+        }
         _ if error.is_io_error() || error.is_timeout() || error.is_connection_dropped() => silent(place),
         _ => Error::new(Class::Unexpected, format!("the Redis server at `{place}` refuses a command: `{code}`")),
     }
+}
+
+/// Whether TLS found something that it can't accept, such as a certificate.
+fn is_handshake(error: &RedisError) -> bool {
+    let inner =
+        std::error::Error::source(error).and_then(|e| e.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>());
+    let io = inner.and_then(|e| e.downcast_ref::<std::io::Error>());
+    io.is_some_and(|e| e.kind() == std::io::ErrorKind::InvalidData)
 }

@@ -127,7 +127,10 @@ impl Database {
     fn identity(&self) -> Result<Identity> {
         let meta = std::fs::metadata(&self.path)
             .map_err(|_| Error::new(Class::Unreachable, "the file is gone").at(Site::service(&self.service)))?;
-        Ok(Identity(format!("sqlite:{}:{}:{}", self.path.display(), meta.dev(), meta.ino())))
+        // A file system gives a removed file's inode to the next file; when it was made tells the two apart.
+        let born = meta.created().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+        let born = born.map_or_else(String::new, |since| format!("@{}", since.as_nanos()));
+        Ok(Identity(format!("sqlite:{}:{}:{}{born}", self.path.display(), meta.dev(), meta.ino())))
     }
 
     fn batches(&self, read: Read) -> BoxStream<'_, Result<RecordBatch>> {

@@ -61,18 +61,25 @@ impl SqliteTarget {
                 .help("only a store that is meant to be overwritten may be marked"));
         }
         let identity = self.database.identity()?;
-        // The same file under another name has the same device and inode.
-        let inode = |identity: &Identity| {
-            let mut parts = identity.0.rsplit(':');
-            (parts.next().map(str::to_owned), parts.next().map(str::to_owned))
-        };
-        if self.sources.iter().any(|s| s.0.starts_with("sqlite:") && (*s == identity || inode(s) == inode(&identity))) {
+        if self.sources.iter().any(|source| is_same_file(&source.0, &identity.0)) {
             return Err(
                 Error::new(Class::Refused, "the target is a store that the bundle was captured from").at(site())
             );
         }
         Ok(())
     }
+}
+
+/// Whether two identities are of one file, under whatever name: device and inode are the same, and so is the moment when
+/// it was made, unless a file system keeps none.
+fn is_same_file(one: &str, other: &str) -> bool {
+    let parts = |identity: &str| -> Option<(String, String, Option<String>)> {
+        let (rest, inode) = identity.strip_prefix("sqlite:")?.rsplit_once(':')?;
+        let (inode, born) = inode.split_once('@').map_or((inode, None), |(inode, born)| (inode, Some(born.to_owned())));
+        Some((rest.rsplit(':').next()?.to_owned(), inode.to_owned(), born))
+    };
+    let (Some(one), Some(other)) = (parts(one), parts(other)) else { return false };
+    (&one.0, &one.1) == (&other.0, &other.1) && (one.2 == other.2 || one.2.is_none() || other.2.is_none())
 }
 
 #[async_trait]
@@ -295,5 +302,24 @@ fn bind<'q>(
             None => query.bind(value.to_vec()),
         },
         _ => query.bind(value.to_vec()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_same_file;
+
+    #[test]
+    fn a_file_is_the_same_under_every_name_and_no_file_is_one_that_was_there_before() {
+        for (one, other, same) in [
+            ("sqlite:/a.db:1:7@5", "sqlite:/b.db:1:7@5", true),
+            ("sqlite:/a.db:1:7@5", "sqlite:/a.db:1:7@6", false),
+            ("sqlite:/a.db:1:7", "sqlite:/a.db:1:7@6", true),
+            ("sqlite:/a.db:1:7@5", "sqlite:/a.db:2:7@5", false),
+            ("sqlite:/a:b@c.db:1:7@5", "sqlite:/x.db:1:7@5", true),
+            ("postgres:1:7@5", "sqlite:/a.db:1:7@5", false),
+        ] {
+            assert_eq!(is_same_file(one, other), same, "{one} {other}");
+        }
     }
 }

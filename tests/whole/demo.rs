@@ -1,0 +1,61 @@
+//! The demo, and what it keeps.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use crate::support::{Shop, text};
+
+/// A folder for temporary files that the accounts of servers may enter.
+fn temporary() -> tempfile::TempDir {
+    let open = std::fs::Permissions::from_mode(0o755);
+    tempfile::Builder::new().prefix("demo-").permissions(open).tempdir().expect("a folder")
+}
+
+fn entries(folder: &tempfile::TempDir) -> Vec<PathBuf> {
+    std::fs::read_dir(folder).expect("reads").map(|e| e.expect("an entry").path()).collect()
+}
+
+#[test]
+fn what_the_demo_keeps_can_be_opened_with_the_commands_that_it_prints() {
+    let (shop, temporary) = (Shop::open(), temporary());
+    let output = shop.command().env("TMPDIR", temporary.path()).args(["demo", "--keep"]).output().expect("runs");
+    let told = text(&output);
+    assert!(output.status.success(), "{told}");
+    let [kept] = &entries(&temporary)[..] else { panic!("one folder is kept: {told}") };
+    assert!(told.contains(&format!("kept: {}", kept.display())), "{told}");
+    assert_eq!(kept.metadata().expect("metadata").permissions().mode() & 0o777, 0o700);
+    for name in ["keys/root.key", "keys/identity.age", "embedded.yaml", "embedded-policy.yaml", "incident.reenact"] {
+        assert!(kept.join(name).exists(), "{name}");
+    }
+    let after = told.rsplit("kept: ").next().expect("what is kept");
+    let commands: Vec<&str> = after.lines().filter_map(|line| line.strip_prefix("  ")).collect();
+    let run = |command: &str| -> Output {
+        let program = shop.command();
+        let mut shell = Command::new("sh");
+        shell.current_dir(shop.folder.path()).env("TMPDIR", temporary.path()).arg("-c").arg(command);
+        for (name, value) in program.get_envs() {
+            shell.env(name, value.expect("a value"));
+        }
+        shell.output().expect("runs")
+    };
+    let [inspect, why, replay] = commands[..] else { panic!("three commands: {told}") };
+    for (command, code, expected) in [
+        (inspect, 0, "pseudonymised personal data"),
+        (why, 0, "root 1 (seed.order)"),
+        (replay, 1, "was billed 2 times"),
+    ] {
+        let output = run(command);
+        assert!(output.status.code() == Some(code) && text(&output).contains(expected), "{command}: {}", text(&output));
+    }
+    assert_eq!(entries(&temporary).len(), 1, "the replay left something");
+    assert!(!shop.ok(&["ps"]).contains("sqlite"), "an environment was left");
+}
+
+#[test]
+fn a_demo_that_is_not_kept_leaves_nothing() {
+    let (shop, temporary) = (Shop::open(), temporary());
+    let output = shop.command().env("TMPDIR", temporary.path()).arg("demo").output().expect("runs");
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(entries(&temporary), Vec::<PathBuf>::new());
+}
