@@ -135,15 +135,15 @@ fn matches(entity: &Entity, wanted: &Match) -> Result<String> {
             rows.push(if values.len() == 1 { values.concat() } else { format!("({})", values.join(",")) });
         }
     }
+    let condition = match &wanted.condition {
+        Some(condition) => format!(" AND {}", self::condition(entity, condition)?),
+        None => String::new(),
+    };
     if rows.is_empty() {
         return Ok("FALSE".to_owned());
     }
     let left: Vec<String> = fields.iter().map(|field| input(field, "t")).collect();
     let left = if left.len() == 1 { left.concat() } else { format!("({})", left.join(", ")) };
-    let condition = match &wanted.condition {
-        Some(condition) => format!(" AND {}", self::condition(entity, condition)?),
-        None => String::new(),
-    };
     Ok(format!("({left} IN ({}){condition})", rows.join(",")))
 }
 
