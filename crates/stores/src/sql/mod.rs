@@ -7,6 +7,9 @@ pub mod mysql;
 pub mod postgres;
 pub mod sqlite;
 
+use std::io;
+use std::time::Duration;
+
 use arrow::array::RecordBatch;
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -20,6 +23,9 @@ use crate::Read;
 
 /// The name of the coordinate that says in which table of an inheritance tree a row lies.
 pub const LEAF: &str = "reenact_leaf";
+
+/// How long a server may take to let us in.
+const CONNECT: Duration = Duration::from_secs(5);
 
 /// Rows per batch at most.
 pub(crate) const BATCH_ROWS: usize = 65_536;
@@ -107,10 +113,9 @@ pub(crate) fn over_limit(entity: &Entity, limit: u64) -> Error {
         .help("narrow the root or the edge, or raise `limits.rows`")
 }
 
-/// The columns that an insert writes: all data, and the leaf of an inheritance tree.
+/// The columns that an insert writes: all that are compared later, the leaf of an inheritance tree among them.
 pub(crate) fn stored_columns(entity: &Entity) -> Vec<String> {
-    let stored = |field: &&Field| field.role == Role::Data || (field.role == Role::Coordinate && field.name == LEAF);
-    entity.fields.iter().filter(stored).map(|field| field.name.clone()).collect()
+    entity.compared().map(str::to_owned).collect()
 }
 
 /// Refuses a target's table that can't hold the bundle's entity exactly as it is.
@@ -149,6 +154,15 @@ pub(crate) async fn keys_of(mut batches: BoxStream<'_, Result<RecordBatch>>, ext
         }
     }
     Ok(keys)
+}
+
+/// What comes of connecting, in bounded time: a server that accepts and never answers would hold it up for ever.
+pub(crate) async fn in_time<T>(
+    connecting: impl Future<Output = std::result::Result<T, sqlx::Error>>,
+) -> std::result::Result<T, sqlx::Error> {
+    tokio::time::timeout(CONNECT, connecting)
+        .await
+        .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
 }
 
 /// A message without a driver's words: what failed, and the code by which it can be looked up.

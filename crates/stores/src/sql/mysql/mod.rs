@@ -72,7 +72,8 @@ impl Database {
                 .help("write `mysql://user@host:3306/database`")
         })?;
         let options = options.charset("utf8mb4").disable_statement_logging();
-        let mut connection = options.connect().await.map_err(|error| unreachable(&error, dsn).at(site()))?;
+        let mut connection =
+            super::in_time(options.connect()).await.map_err(|error| unreachable(&error, dsn).at(site()))?;
         // Zero dates and the id 0 are values; backslashes stand for themselves nowhere, since literals are hexadecimal.
         let session = "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION', \
                        SESSION time_zone = '+00:00', SESSION sql_quote_show_create = 1, SESSION group_concat_max_len = 1048576";
