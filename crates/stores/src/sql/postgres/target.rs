@@ -155,6 +155,7 @@ impl Target for PgTarget {
     }
 
     async fn defer(&mut self, constraints: &[String]) -> Result<()> {
+        self.check().await?;
         let sql = "SELECT c.conname::text AS name, c.conrelid::regclass::text AS table, pg_get_constraintdef(c.oid) AS definition \
                    FROM pg_constraint c WHERE c.contype = 'f' AND c.conparentid = 0";
         for row in rows(&mut self.connection, sql).await? {

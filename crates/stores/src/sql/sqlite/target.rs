@@ -113,7 +113,7 @@ impl Target for SqliteTarget {
     }
 
     async fn defer(&mut self, _constraints: &[String]) -> Result<()> {
-        Ok(())
+        self.check().await
     }
 
     async fn load(&mut self, step: &LoadStep, mut batches: BoxStream<'_, Result<RecordBatch>>) -> Result<Loaded> {
