@@ -94,7 +94,7 @@ pub struct Read {
 }
 
 /// Which records of an entity.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Selection {
     /// All.
     All,
@@ -108,6 +108,17 @@ pub enum Selection {
         /// None of these may hold.
         except: Vec<Match>,
     },
+}
+
+impl fmt::Debug for Selection {
+    /// Without the texts of a filter, which are values of records.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("All"),
+            Self::Where(tests) => f.debug_list().entries(tests.iter().map(|(field, _)| field)).finish(),
+            Self::Match { any, except } => f.debug_struct("Match").field("any", any).field("except", except).finish(),
+        }
+    }
 }
 
 /// A set of keys that fields may have.

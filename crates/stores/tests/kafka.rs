@@ -53,8 +53,15 @@ fn content(mut records: Vec<Plain>) -> Vec<Plain> {
 #[tokio::test(flavor = "multi_thread")]
 async fn kafka_passes_the_suite() {
     let servers = Servers::start(&[("one", Kind::Kafka), ("two", Kind::Kafka)]).await;
-    conformance::run(&Clusters { sample: servers.dsn("one"), empty: servers.dsn("two") }).await;
+    conformance::run(&Clusters::Brokers([servers.dsn("one"), servers.dsn("two")])).await;
     servers.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mock_cluster_passes_the_suite() {
+    let (base, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let provider = Embedded::new(Registry::at(state.path()).unwrap()).base(base.path());
+    conformance::run(&Clusters::Mocks(provider)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,7 +193,7 @@ async fn windows_and_places() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mock_cluster_serves_as_source_and_target() {
+async fn a_mock_cluster_s_times_are_not_believed() {
     let (base, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let provider = Embedded::new(Registry::at(state.path()).unwrap()).base(base.path());
     let service =
@@ -218,10 +225,6 @@ async fn a_mock_cluster_serves_as_source_and_target() {
     let group = GroupOffsets { group: "billing".into(), offsets: vec![("orders".to_owned(), 0, 7)] };
     target.settle(&catalog, &[group]).await.unwrap();
     assert_eq!(target.digest(entity).await.unwrap(), digest(entity, &batches));
-    assert_eq!(target.prepare(&catalog).await.unwrap_err().class(), Class::Refused);
-    assert_eq!(target.keys(entity, &fields("value:id"), None).await.unwrap().len(), 60);
-    let other = Kafka.source(two, &scope).await.unwrap().describe().await.unwrap();
-    assert_ne!(other.identity, catalog.identity);
     provider.release(&lease).await.unwrap();
 }
 

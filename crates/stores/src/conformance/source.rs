@@ -143,7 +143,9 @@ async fn estimates_without_values(sample: &Sample<'_>) {
     let canary = SKUS[6];
     let by_key = any(vec![sample.matching(&["sku"], key_set(&[canary]))]);
     for selection in [by_key, sample.equal(&[("sku", canary)]), Selection::All] {
-        let estimate = sample.source.estimate(&Read { selection, ..everything(&item) }).await.expect("estimates");
+        let read = Read { selection, ..everything(&item) };
+        let estimate = sample.source.estimate(&read).await.expect("estimates");
+        assert!(!format!("{read:?}").contains("canary"), "{read:?}");
         assert!(!estimate.how.is_empty() && !estimate.how.contains("canary"), "{estimate:?}");
     }
 }

@@ -171,6 +171,10 @@ pub(crate) fn coded(what: &str, code: Option<&str>) -> String {
 }
 
 #[cfg(test)]
+#[path = "../../tests/common/mod.rs"]
+mod common;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -14,9 +14,10 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use reenact_environment::{Embedded, Provider as _, Wanted, WantedService};
 use reenact_model::catalog::{Entity, Group, Scope, Topic};
 use reenact_model::payload::{Codec, Format, Headers};
-use reenact_model::{Dsn, FieldPath, Path, ServiceCatalog};
+use reenact_model::{Dsn, FieldPath, Kind, Path, ServiceCatalog};
 use reenact_stores::conformance::{FIELDS, Ground, PERSONS, SKUS};
 use reenact_stores::kafka::Kafka;
 use reenact_stores::{Selection, Source, Store, Target};
@@ -26,10 +27,28 @@ use crate::redis_common::{read, read_of};
 
 pub(crate) const WAIT: Duration = Duration::from_secs(20);
 
-/// Two clusters of the conformance suite: one holds the sample, the other one is written to.
-pub(crate) struct Clusters {
-    pub(crate) sample: Dsn,
-    pub(crate) empty: Dsn,
+/// Clusters of the conformance suite: two brokers that are cleared each time, or a new mock cluster each time.
+pub(crate) enum Clusters {
+    Brokers([Dsn; 2]),
+    Mocks(Embedded),
+}
+
+impl Clusters {
+    /// A cluster with no record; a mock can't make topics later, so it has them from the beginning.
+    async fn fresh(&self, number: usize) -> Dsn {
+        match self {
+            Self::Brokers(both) => {
+                clear(&both[number]).await;
+                both[number].clone()
+            }
+            Self::Mocks(provider) => {
+                let topics = SHOP.map(|(topic, partitions)| (topic.to_owned(), partitions)).into();
+                let service = WantedService { topics, ..WantedService::new("one", Kind::Kafka) };
+                let lease = provider.lease(&Wanted { services: vec![service] }).await.unwrap();
+                lease.dsn("one").unwrap().clone()
+            }
+        }
+    }
 }
 
 const SHOP: [(&str, i32); 2] = [("person", 2), ("item", 1)];
@@ -49,20 +68,21 @@ impl Ground for Clusters {
     }
 
     async fn sample(&self) -> Dsn {
-        clear(&self.sample).await;
-        create(&self.sample, &SHOP).await;
+        let dsn = self.fresh(0).await;
+        if let Self::Brokers(_) = self {
+            create(&dsn, &SHOP).await;
+        }
         let persons: Vec<Plain> = PERSONS.iter().map(|(id, values)| person(id, values)).collect();
         // The marker of the transaction takes an offset, so that the copies come to lie elsewhere.
-        transaction(&self.sample, "shop", "person", &persons[..1], Some(true));
-        produce(&self.sample, "person", &persons[1..]);
+        transaction(&dsn, "shop", "person", &persons[..1], Some(true));
+        produce(&dsn, "person", &persons[1..]);
         let item = |sku: &str| Plain::new(0, 1, Some(sku), Some(&json!({ "sku": sku }).to_string()));
-        produce(&self.sample, "item", &SKUS.map(item));
-        self.sample.clone()
+        produce(&dsn, "item", &SKUS.map(item));
+        dsn
     }
 
     async fn empty(&self) -> Dsn {
-        clear(&self.empty).await;
-        self.empty.clone()
+        self.fresh(1).await
     }
 
     async fn change(&self, dsn: &Dsn) {

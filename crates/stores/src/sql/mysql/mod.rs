@@ -38,8 +38,7 @@ impl Store for Mysql {
     }
 
     async fn source(&self, dsn: &Dsn, scope: &Scope) -> Result<Box<dyn Source>> {
-        let database = Database::open(dsn, &scope.service, "SET SESSION TRANSACTION READ ONLY").await?;
-        Ok(Box::new(MysqlSource { database, scope: scope.clone() }))
+        Ok(Box::new(MysqlSource::open(dsn, scope).await?))
     }
 
     async fn target(&self, dsn: &Dsn, service: &str) -> Result<Box<dyn Target>> {
@@ -143,6 +142,13 @@ fn cell(row: &MySqlRow, at: usize) -> Option<&[u8]> {
 struct MysqlSource {
     database: Database,
     scope: Scope,
+}
+
+impl MysqlSource {
+    async fn open(dsn: &Dsn, scope: &Scope) -> Result<Self> {
+        let database = Database::open(dsn, &scope.service, "SET SESSION TRANSACTION READ ONLY").await?;
+        Ok(Self { database, scope: scope.clone() })
+    }
 }
 
 #[async_trait]
@@ -277,4 +283,28 @@ fn failure(error: &sqlx::Error) -> Error {
         _ => (Class::Unexpected, "the server refused a statement"),
     };
     Error::new(class, super::coded(what, Some(&format!("MySQL error {number}"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::common::Server;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn no_session_can_write() {
+        Server::with(Kind::Mysql, async |server| {
+            let dsn = server.with_tables("CREATE TABLE t (id int)").await;
+            let mut source = MysqlSource::open(&dsn, &Scope::default()).await.expect("opens");
+            for pinned in [false, true] {
+                if pinned {
+                    source.pin(&Part::Database, &[]).await.expect("pins");
+                }
+                for sql in ["INSERT INTO t VALUES (1)", "TRUNCATE t", "CREATE TABLE u (id int)"] {
+                    let error = source.database.execute(sql).await.expect_err("nothing is written");
+                    assert_eq!(error.class(), Class::Refused, "{sql}: {error}");
+                }
+            }
+        })
+        .await;
+    }
 }

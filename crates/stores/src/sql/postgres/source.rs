@@ -264,3 +264,38 @@ fn walk(node: &serde_json::Value, steps: &mut Vec<String>) {
         walk(child, steps);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use reenact_model::Kind;
+
+    use super::*;
+    use crate::sql::common::Server;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn no_session_can_write() {
+        Server::with(Kind::Postgres, async |server| {
+            let dsn = server.with_tables("CREATE TABLE t (id int); CREATE SEQUENCE s").await;
+            let mut source = PgSource::open(&dsn, &Scope::default()).await.expect("opens");
+            for pinned in [false, true] {
+                if pinned {
+                    source.pin(&Part::Database, &[]).await.expect("pins");
+                }
+                for sql in ["INSERT INTO public.t VALUES (1)", "SELECT nextval('public.s')", "CREATE TABLE public.u ()"] {
+                    let mut reading = source.sessions.take().await.expect("connects");
+                    let mut main = source.main.lock().await;
+                    // What fails ends a transaction, so the pin's own session is tried when it is not needed any more.
+                    let all = if pinned { vec![&mut reading] } else { vec![&mut *main, &mut reading] };
+                    for connection in all {
+                        let error = execute(connection, sql).await.expect_err("nothing is written");
+                        assert_eq!(error.class(), Class::Refused, "{sql}: {error}");
+                    }
+                }
+            }
+            let mut main = source.main.lock().await;
+            let error = execute(&mut main, "INSERT INTO public.t VALUES (1)").await.expect_err("nothing is written");
+            assert_eq!(error.class(), Class::Refused, "{error}");
+        })
+        .await;
+    }
+}

@@ -42,8 +42,7 @@ impl Store for Sqlite {
     }
 
     async fn source(&self, dsn: &Dsn, scope: &Scope) -> Result<Box<dyn Source>> {
-        let database = Database::open(dsn, &scope.service, Access::Read).await?;
-        Ok(Box::new(SqliteSource { database, scope: scope.clone() }))
+        Ok(Box::new(SqliteSource::open(dsn, scope).await?))
     }
 
     async fn target(&self, dsn: &Dsn, service: &str) -> Result<Box<dyn Target>> {
@@ -161,6 +160,13 @@ struct SqliteSource {
     scope: Scope,
 }
 
+impl SqliteSource {
+    async fn open(dsn: &Dsn, scope: &Scope) -> Result<Self> {
+        let database = Database::open(dsn, &scope.service, Access::Read).await?;
+        Ok(Self { database, scope: scope.clone() })
+    }
+}
+
 #[async_trait]
 impl Source for SqliteSource {
     async fn describe(&self) -> Result<ServiceCatalog> {
@@ -229,4 +235,26 @@ fn failure(error: &sqlx::Error) -> Error {
         _ => (Class::Unexpected, "SQLite failed"),
     };
     Error::new(class, format!("{}{named}", super::coded(what, Some(&format!("SQLite error {code}")))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_session_can_write() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let dsn = Dsn::new(format!("sqlite://{}", folder.path().join("t.db").display()));
+        Sqlite.mark(&dsn).await.expect("marks");
+        let mut source = SqliteSource::open(&dsn, &Scope::default()).await.expect("opens");
+        for pinned in [false, true] {
+            if pinned {
+                source.pin(&Part::Database, &[]).await.expect("pins");
+            }
+            for sql in [&format!("INSERT INTO {MARKER} VALUES (1)"), "CREATE TABLE t (id)"] {
+                let error = source.database.execute(sql).await.expect_err("nothing is written");
+                assert_eq!((error.class(), error.message().contains("read-only")), (Class::Write, true), "{error}");
+            }
+        }
+    }
 }
