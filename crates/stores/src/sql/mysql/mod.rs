@@ -12,15 +12,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt};
-use reenact_model::captured::Extractor;
 use reenact_model::catalog::Scope;
-use reenact_model::{
-    Captured, Class, Dsn, Entity, Error, FieldPath, KeySet, Kind, Part, Position, Relationship, Result, ServiceCatalog,
-    Site,
-};
+use reenact_model::{Captured, Class, Dsn, Entity, Error, KeySet, Kind, Part, Position, Result, ServiceCatalog, Site};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Decode, MySql, Row, ValueRef};
 use tokio::sync::Mutex;
@@ -107,29 +102,6 @@ impl Database {
         let text = |row: &MySqlRow, at| cell(row, at).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         Ok(rows.iter().map(|row| (0..row.len()).map(|at| text(row, at)).collect()).collect())
     }
-
-    fn batches(&self, read: Read) -> BoxStream<'_, Result<RecordBatch>> {
-        read::batches(self, read)
-    }
-
-    async fn keys(&self, entity: &Arc<Entity>, extractor: &Extractor) -> Result<KeySet> {
-        let mut columns: Vec<String> = extractor.columns().map(str::to_owned).collect();
-        columns.sort();
-        columns.dedup();
-        super::keys_of(self.batches(read::all(entity, columns)), extractor).await
-    }
-
-    async fn dangling(&self, edge: &Relationship, child: &Arc<Entity>, parent: &Arc<Entity>) -> Result<KeySet> {
-        let plain = |paths: &[FieldPath]| paths.iter().all(|path| path.path.is_none());
-        let extractor = Extractor::new(child, &edge.child.fields, edge.condition.as_ref())?;
-        if edge.declared && edge.condition.is_none() && plain(&edge.child.fields) && plain(&edge.parent.fields) {
-            let (sql, columns) = read::anti_join(edge, child, parent)?;
-            return super::keys_of(read::rows_of(self, child, sql, columns), &extractor).await;
-        }
-        let children = self.keys(child, &extractor).await?;
-        let parents = self.keys(parent, &Extractor::new(parent, &edge.parent.fields, None)?).await?;
-        Ok(children.minus(&parents))
-    }
 }
 
 /// A value of the text protocol as it came.
@@ -210,7 +182,7 @@ impl Source for MysqlSource {
 
     fn read(&self, read: Read) -> BoxStream<'_, Result<Captured>> {
         let (entity, via) = (read.entity.clone(), read.via);
-        self.database.batches(read).map(move |batch| Ok(Captured::new(entity.clone(), batch?, via))).boxed()
+        read::batches(&self.database, &read).map(move |batch| Ok(Captured::new(entity.clone(), batch?, via))).boxed()
     }
 
     fn queries(&self) -> u64 {
@@ -221,11 +193,6 @@ impl Source for MysqlSource {
 /// A name in backticks.
 fn quote(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
-}
-
-/// A table's name, unquoted.
-fn table_name(entity: &Entity) -> String {
-    entity.id.parts().pop().unwrap_or_default()
 }
 
 /// A text as a hexadecimal literal, which nothing in it can end.

@@ -16,19 +16,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt};
-use reenact_model::captured::Extractor;
 use reenact_model::catalog::{Identity, Scope};
-use reenact_model::{
-    Captured, Class, Dsn, Entity, Error, FieldPath, KeySet, Kind, Part, Position, Relationship, Result, ServiceCatalog,
-    Site,
-};
+use reenact_model::{Captured, Class, Dsn, Entity, Error, KeySet, Kind, Part, Position, Result, ServiceCatalog, Site};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 use tokio::sync::Mutex;
 
+use super::table_name;
 use crate::{Estimate, MARKER, Pinned, Read, Selection, Source, Store, Target};
 
 /// The store of SQLite files.
@@ -128,30 +124,6 @@ impl Database {
             .map_err(|_| Error::new(Class::Unreachable, "the file is gone").at(Site::service(&self.service)))?;
         Ok(Identity(format!("sqlite:{}:{}:{}", self.path.display(), meta.dev(), meta.ino())))
     }
-
-    fn batches(&self, read: Read) -> BoxStream<'_, Result<RecordBatch>> {
-        read::batches(self, read)
-    }
-
-    async fn keys(&self, entity: &Arc<Entity>, extractor: &Extractor) -> Result<KeySet> {
-        let mut columns: Vec<String> = extractor.columns().map(str::to_owned).collect();
-        columns.dedup();
-        super::keys_of(self.batches(read::all(entity, columns)), extractor).await
-    }
-
-    /// The keys of the child end without a parent. Both ends are compared by their canonical texts where the server does not
-    /// hold the reference itself.
-    async fn dangling(&self, edge: &Relationship, child: &Arc<Entity>, parent: &Arc<Entity>) -> Result<KeySet> {
-        let fields = |paths: &[FieldPath]| paths.iter().all(|path| path.path.is_none());
-        let extractor = Extractor::new(child, &edge.child.fields, edge.condition.as_ref())?;
-        if edge.declared && edge.condition.is_none() && fields(&edge.child.fields) && fields(&edge.parent.fields) {
-            let (sql, columns) = read::anti_join(edge, child, parent)?;
-            return super::keys_of(read::rows_of(self, child, sql, columns), &extractor).await;
-        }
-        let children = self.keys(child, &extractor).await?;
-        let parents = self.keys(parent, &Extractor::new(parent, &edge.parent.fields, None)?).await?;
-        Ok(children.minus(&parents))
-    }
 }
 
 /// The reading side.
@@ -176,7 +148,7 @@ impl Source for SqliteSource {
     async fn estimate(&self, read: &Read) -> Result<Estimate> {
         let query = read::Query::new(read)?;
         let rows = self.database.rows(format!("EXPLAIN QUERY PLAN {}", query.sql), &[]).await?;
-        let table = read::table_name(&read.entity);
+        let table = table_name(&read.entity);
         let steps: Vec<String> = rows.iter().filter_map(|row| row.try_get::<String, _>("detail").ok()).collect();
         let full_scan =
             steps.iter().any(|step| step.strip_prefix("SCAN ").is_some_and(|rest| rest.starts_with(&table)));
@@ -199,7 +171,7 @@ impl Source for SqliteSource {
     fn read(&self, read: Read) -> BoxStream<'_, Result<Captured>> {
         let (entity, via) = (read.entity.clone(), read.via);
         let captured = move |batch| Captured::new(entity.clone(), batch, via);
-        self.database.batches(read).map(move |batch| batch.map(&captured)).boxed()
+        read::batches(&self.database, &read).map(move |batch| batch.map(&captured)).boxed()
     }
 
     fn queries(&self) -> u64 {
