@@ -1,7 +1,7 @@
 //! The one suite that every store passes, on the real thing.
 //!
-//! Hidden here: what "a store" promises beyond its signatures. [`source`] holds what is read: exactly what was asked for, and
-//! what was there at the pin. [`target`] holds what is written: nothing where the marker is missing, a source stands or
+//! Hidden here: what "a store" promises beyond its signatures. `source` holds what is read: exactly what was asked for, and
+//! what was there at the pin. `target` holds what is written: nothing where the marker is missing, a source stands or
 //! records lie; else what was sent, whole. A store's own test file gives a [`Ground`], on which [`run`] tries the store;
 //! [`sql`] adds what only SQL stores promise. What one store alone promises stands in that store's own tests.
 //!

@@ -130,7 +130,8 @@ pub(crate) fn limited<'a>(read: &Read, rows: Rows<'a>) -> Rows<'a> {
     let Some(limit) = read.limit else { return rows };
     let site = Site::entity(&read.entity.id);
     let mut given = 0_u64;
-    let within = move |batch: RecordBatch| {
+    rows.map(move |batch| {
+        let batch = batch?;
         given += batch.num_rows() as u64;
         if given <= limit {
             return Ok(batch);
@@ -138,8 +139,8 @@ pub(crate) fn limited<'a>(read: &Read, rows: Rows<'a>) -> Rows<'a> {
         Err(Error::new(Class::Limit, format!("more than {limit} records match"))
             .at(site.clone())
             .help("narrow the root or the edge, or raise `limits.rows`"))
-    };
-    rows.map(move |batch| batch.and_then(within.clone())).boxed()
+    })
+    .boxed()
 }
 
 /// The columns that an insert writes: all that are compared later, the leaf of an inheritance tree among them.
@@ -263,7 +264,40 @@ mod common;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use arrow::array::RecordBatchOptions;
+    use futures::TryStreamExt;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_limit_counts_over_batches() {
+        let id = EntityId::new("s", "e");
+        let entity = Entity {
+            id,
+            fields: Vec::new(),
+            key: Vec::new(),
+            uniques: Vec::new(),
+            estimate: None,
+            properties: BTreeMap::new(),
+        };
+        let rows = |count| {
+            RecordBatch::try_new_with_options(
+                entity.schema(),
+                Vec::new(),
+                &RecordBatchOptions::new().with_row_count(Some(count)),
+            )
+            .expect("a batch")
+        };
+        let mut read = all(&Arc::new(entity.clone()), Vec::new());
+        for (limit, fits) in [(6, true), (5, false)] {
+            read.limit = Some(limit);
+            let both = futures::stream::iter([Ok(rows(3)), Ok(rows(3))]).boxed();
+            let got: Result<Vec<_>> = limited(&read, both).try_collect().await;
+            assert_eq!(got.err().map(|error| error.class()), (!fits).then_some(Class::Limit));
+        }
+    }
 
     #[test]
     fn globs_match_whole_names() {
