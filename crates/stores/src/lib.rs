@@ -2,8 +2,7 @@
 //!
 //! Hidden here: each system's dialect, in both directions, so that what is read in one way is written in the same way. A
 //! [`Source`] reads and can do no harm; a [`Target`] writes only where the marker stands. Stores choose no mask and write no
-//! file. The SQL stores pass the suite in `conformance`, which the others are to join; a new store is one module and one
-//! line in [`STORES`].
+//! file. All of them pass the one suite in `conformance`; a new store is one module and one line in [`STORES`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -95,11 +94,12 @@ pub struct Read {
 }
 
 /// Which records of an entity.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Selection {
     /// All.
     All,
-    /// Those whose fields equal canonical texts, all of them: a root's filter.
+    /// Those whose fields equal canonical texts, all of them: a root's filter. A text that has no form in a field's type is
+    /// an error of class `Input` where the store knows the type, and equals nothing where it does not.
     Where(Vec<(FieldPath, String)>),
     /// Those that match `any` of these and none of `except`; a record that matches twice is given once.
     Match {
@@ -108,6 +108,17 @@ pub enum Selection {
         /// None of these may hold.
         except: Vec<Match>,
     },
+}
+
+impl fmt::Debug for Selection {
+    /// Without the texts of a filter, which are values of records.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("All"),
+            Self::Where(tests) => f.debug_list().entries(tests.iter().map(|(field, _)| field)).finish(),
+            Self::Match { any, except } => f.debug_struct("Match").field("any", any).field("except", except).finish(),
+        }
+    }
 }
 
 /// A set of keys that fields may have.
@@ -210,7 +221,8 @@ pub trait Target: Send {
     /// If the service does not answer.
     async fn identity(&mut self) -> Result<Identity>;
 
-    /// Refuses a target that has no marker, or whose identity is one of `sources`. Called again before each destructive step.
+    /// Refuses a target that has no marker, or whose identity is one of `sources`. The target asks the same again before each
+    /// destructive step: [`Target::prepare`], [`Target::defer`], [`Target::load`] and [`Target::settle`].
     ///
     /// # Errors
     /// [`reenact_model::Class::Refused`].

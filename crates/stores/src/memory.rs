@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -29,11 +30,16 @@ pub struct Dataset {
     state: Arc<Mutex<State>>,
 }
 
+/// A data set as one source or target uses it.
+struct Session {
+    data: Dataset,
+    commands: AtomicU64,
+}
+
 #[derive(Default)]
 struct State {
     keys: BTreeMap<Vec<u8>, Entry>,
     version: u64,
-    commands: u64,
 }
 
 struct Entry {
@@ -99,12 +105,20 @@ impl Dataset {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn of(dsn: &Dsn) -> Result<Self> {
+impl Session {
+    fn open(dsn: &Dsn) -> Result<Self> {
         match dsn.expose().strip_prefix("memory:") {
-            Some(name) if !name.is_empty() => Ok(Self::named(name)),
+            Some(name) if !name.is_empty() => Ok(Self { data: Dataset::named(name), commands: AtomicU64::new(0) }),
             _ => Err(Error::new(Class::Input, "the URL names no data set").help("write it like `memory:cart`")),
         }
+    }
+
+    /// The state for one command.
+    fn command(&self) -> MutexGuard<'_, State> {
+        self.commands.fetch_add(1, Ordering::Relaxed);
+        self.data.state()
     }
 }
 
@@ -120,20 +134,20 @@ impl Store for Memory {
     }
 
     async fn source(&self, dsn: &Dsn, scope: &Scope) -> Result<Box<dyn Source>> {
-        Ok(Box::new(KeySource::new(Box::new(Dataset::of(dsn)?), scope)?))
+        Ok(Box::new(KeySource::new(Box::new(Session::open(dsn)?), scope)?))
     }
 
     async fn target(&self, dsn: &Dsn, service: &str) -> Result<Box<dyn Target>> {
-        Ok(Box::new(KeyTarget::new(Box::new(Dataset::of(dsn)?), service)))
+        Ok(Box::new(KeyTarget::new(Box::new(Session::open(dsn)?), service)))
     }
 
     async fn mark(&self, dsn: &Dsn) -> Result<()> {
-        Keyspace::mark(&Dataset::of(dsn)?).await
+        Session::open(dsn)?.mark().await
     }
 }
 
 #[async_trait]
-impl Keyspace for Dataset {
+impl Keyspace for Session {
     fn kind(&self) -> Kind {
         Kind::Memory
     }
@@ -144,11 +158,11 @@ impl Keyspace for Dataset {
 
     async fn about(&self) -> Result<About> {
         let version = concat!("reenact ", env!("CARGO_PKG_VERSION")).to_owned();
-        Ok(About { version, identity: Identity(format!("memory:{}", self.name)) })
+        Ok(About { version, identity: Identity(format!("memory:{}", self.data.name)) })
     }
 
     async fn position(&self) -> Result<Position> {
-        Ok(Position::of("offset", self.state().version).with("time_ms", now_ms()))
+        Ok(Position::of("offset", self.data.state().version).with("time_ms", now_ms()))
     }
 
     async fn is_one_of(&self, sources: &[Identity]) -> Result<bool> {
@@ -156,22 +170,19 @@ impl Keyspace for Dataset {
     }
 
     async fn scan(&self, template: &Template) -> Result<BTreeSet<Vec<u8>>> {
-        let mut state = self.state();
-        state.commands += 1;
+        let state = self.command();
         let now = now_ms();
         let alive = state.keys.iter().filter(|(_, entry)| State::is_alive(entry, now));
         Ok(alive.map(|(key, _)| key).filter(|key| template.decode(key).is_some()).cloned().collect())
     }
 
     async fn fetch(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Record>>> {
-        let mut state = self.state();
-        state.commands += 1;
+        let state = self.command();
         Ok(keys.iter().map(|key| state.get(key)).collect())
     }
 
     async fn put(&self, records: &[Record]) -> Result<()> {
-        let mut state = self.state();
-        state.commands += 1;
+        let mut state = self.command();
         for record in records {
             if state.get(&record.key).is_some() {
                 return Err(crate::keyspace::written_twice());
@@ -182,19 +193,19 @@ impl Keyspace for Dataset {
     }
 
     async fn size(&self) -> Result<u64> {
-        Ok(self.state().keys.len() as u64)
+        Ok(self.command().keys.len() as u64)
     }
 
     async fn is_marked(&self) -> Result<bool> {
-        Ok(self.state().get(MARKER).is_some())
+        Ok(self.command().get(MARKER).is_some())
     }
 
     async fn mark(&self) -> Result<()> {
-        self.state().put(MARKER.to_vec(), RedisValue::String(Blob(b"1".to_vec())), None);
+        self.command().put(MARKER.to_vec(), RedisValue::String(Blob(b"1".to_vec())), None);
         Ok(())
     }
 
     fn queries(&self) -> u64 {
-        self.state().commands
+        self.commands.load(Ordering::Relaxed)
     }
 }

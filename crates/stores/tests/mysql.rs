@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::net::SocketAddr;
+
 use async_trait::async_trait;
 use reenact_model::catalog::Scope;
 use reenact_model::{Dsn, FieldPath, Kind};
@@ -37,10 +39,6 @@ impl Ground for Shop<'_> {
         &Mysql
     }
 
-    fn entity(&self, name: &str) -> String {
-        name.to_owned()
-    }
-
     async fn sample(&self) -> Dsn {
         self.0.with_tables(&format!("{TABLES} {}", sql::rows("\\\\"))).await
     }
@@ -50,7 +48,17 @@ impl Ground for Shop<'_> {
     }
 
     async fn change(&self, dsn: &Dsn) {
-        self.0.run(dsn, "INSERT INTO person (name) VALUES ('new')").await;
+        self.0
+            .run(dsn, "INSERT INTO person (name) VALUES ('new'); UPDATE person SET name = 'other' WHERE id = 2")
+            .await;
+    }
+
+    fn at(&self, address: SocketAddr) -> Option<Dsn> {
+        Some(Dsn::new(format!("mysql://nobody:canary@{address}/none")))
+    }
+
+    fn shut(&self, sample: &Dsn) -> Vec<Dsn> {
+        self.0.shut(sample)
     }
 }
 
@@ -113,8 +121,9 @@ async fn every_type_comes_back_as_it_was() {
         assert_eq!(dump(&from).await, dump(&to).await);
         let source = Mysql.source(&from, &scope).await.expect("opens");
         for field in table.fields.iter().filter(|field| !matches!(field.name.as_str(), "g" | "j")) {
-            let keys =
-                conformance::keys(&*source, conformance::everything(table), &[&field.name]).await.unwrap_or_default();
+            let keys = conformance::keys(&*source, conformance::everything(table), &[FieldPath::column(&field.name)])
+                .await
+                .unwrap_or_default();
             for key in keys {
                 let selection = Selection::Where(vec![(FieldPath::column(&field.name), key.parts()[0].to_string())]);
                 let found = conformance::count(&*source, Read { selection, ..conformance::everything(table) }).await;

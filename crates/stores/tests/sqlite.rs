@@ -58,10 +58,6 @@ impl Ground for Files {
         &Sqlite
     }
 
-    fn entity(&self, name: &str) -> String {
-        name.to_owned()
-    }
-
     async fn sample(&self) -> Dsn {
         self.with(&format!("PRAGMA journal_mode = wal; {TABLES} {}", sql::rows("\\"))).await
     }
@@ -71,7 +67,14 @@ impl Ground for Files {
     }
 
     async fn change(&self, dsn: &Dsn) {
-        run(dsn, "INSERT INTO person (name) VALUES ('new')").await;
+        run(dsn, "INSERT INTO person (name) VALUES ('new'); UPDATE person SET name = 'other' WHERE id = 2").await;
+    }
+
+    fn shut(&self, _sample: &Dsn) -> Vec<Dsn> {
+        let path = self.folder.path().join("text.db");
+        std::fs::write(&path, "this is no database at all, but a text of some length").expect("writes");
+        let within = self.folder.path().join("none/none.db");
+        [path, within].map(|path| Dsn::new(format!("sqlite://{}", path.display()))).into()
     }
 }
 
@@ -140,14 +143,11 @@ async fn a_key_finds_its_value_in_every_class_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_missing_file_is_unreachable_and_is_not_made() {
+async fn a_source_makes_no_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("no.db");
     let dsn = Dsn::new(format!("sqlite://{}", path.display()));
     let Err(error) = Sqlite.source(&dsn, &Scope::default()).await else { panic!("opened") };
     assert_eq!(error.class(), Class::Unreachable);
     assert!(!path.exists());
-    std::fs::write(&path, "this is no database at all, but a text of some length").expect("writes");
-    let Err(error) = Sqlite.source(&dsn, &Scope::default()).await else { panic!("opened") };
-    assert_eq!(error.class(), Class::Unreachable);
 }

@@ -1,4 +1,4 @@
-//! What only SQL stores promise: keys and references of the catalog, selections, anti-joins, errors without values.
+//! What only SQL stores promise: keys and references of the catalog, types of columns, anti-joins, failed loads undone.
 //!
 //! The sample, in each dialect's own words (see the test files):
 //!
@@ -18,14 +18,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use reenact_model::catalog::{Condition, Role};
-use reenact_model::{Class, Dsn, Entity, FieldPath, Key, KeySet, ServiceCatalog};
+use reenact_model::{Class, Dsn, Error, FieldPath, Key, KeySet};
 
-use super::{Ground, batches, count, everything, key_set, keys, load, source};
-use crate::{LoadStep, Match, Read, Selection, Source};
-
-/// Text keys that break quoting: the `sku`s of the sample, in the sample's words.
-pub const SKUS: [&str; 7] =
-    ["plain", "it's", "say \"hi\"", "back\\slash", "a,b{c}d", "two\nlines\tand a tab", "canary-ünï-NULL"];
+use super::{FIELDS, Ground, PERSONS, SKUS, Sample, any, batches, count, everything, key_set, load, round_trip};
+use crate::{LoadStep, Read, Selection};
 
 /// What SQL stores give beyond a [`Ground`].
 #[async_trait]
@@ -45,13 +41,14 @@ pub fn rows(backslash: &str) -> String {
         let _ = writeln!(sql, "INSERT INTO item (sku, price) VALUES ('{sku}', {n}.50);");
         let _ = writeln!(sql, "INSERT INTO line (order_no, pos, sku) VALUES ({}, {}, '{sku}');", n / 2, n % 2);
     }
+    for (id, values) in PERSONS {
+        let values = values.map(|value| value.map_or("NULL".to_owned(), |value| format!("'{value}'")));
+        let (fields, values) = (FIELDS.join(", "), values.join(", "));
+        let _ = writeln!(sql, "INSERT INTO person (id, {fields}) VALUES ({id}, {values});");
+    }
     sql.push_str(
-        "INSERT INTO person (id, name, email, boss_id, team_id) VALUES (1, 'Ann', 'ann@shop.example', NULL, NULL);
-         INSERT INTO team (id, name, lead_id) VALUES (10, 'blue', 1);
-         INSERT INTO person (id, name, email, boss_id, team_id) VALUES (2, '', 'bob@shop.example', 1, 10);
-         INSERT INTO person (id, name, email, boss_id, team_id) VALUES (3, NULL, NULL, 2, 10);
-         INSERT INTO person (id, name, email, boss_id, team_id) VALUES (40, 'Zoë ☃', NULL, 40, NULL);
-         UPDATE person SET team_id = 10 WHERE id = 1;
+        "INSERT INTO team (id, name, lead_id) VALUES (10, 'blue', 1);
+         UPDATE person SET team_id = 10 WHERE id < 40;
          INSERT INTO part (id, order_no, pos) VALUES (1, 0, 0);
          INSERT INTO part (id, order_no, pos) VALUES (2, 0, NULL);
          INSERT INTO part (id, order_no, pos) VALUES (3, 2, 1);
@@ -64,23 +61,17 @@ pub fn rows(backslash: &str) -> String {
 
 /// Runs all that SQL stores promise, with what any store promises.
 pub async fn run(ground: &dyn SqlGround) {
-    describes_keys_and_references(ground).await;
-    selects(ground).await;
-    refuses_what_it_cannot_select(ground).await;
-    estimates(ground).await;
+    let sample = Sample::open(ground, &ground.sample().await).await;
+    describes_keys_and_references(&sample).await;
+    selects_by_type(&sample).await;
+    undoes_what_failed(&sample).await;
     finds_what_dangles(ground).await;
-    tells_no_value(ground).await;
     super::run(ground).await;
 }
 
-fn entity(ground: &dyn SqlGround, catalog: &ServiceCatalog, name: &str) -> Arc<Entity> {
-    catalog.entity(&ground.entity(name)).unwrap_or_else(|| panic!("`{name}` is described")).clone()
-}
-
-async fn describes_keys_and_references(ground: &dyn SqlGround) {
-    let source = source(ground, &ground.sample().await).await.expect("opens");
-    let catalog = source.describe().await.expect("describes");
-    let of = |name| entity(ground, &catalog, name);
+async fn describes_keys_and_references(sample: &Sample<'_>) {
+    let (ground, catalog) = (sample.ground, &sample.catalog);
+    let of = |name| sample.entity(name);
     assert_eq!(catalog.entities.len(), 6, "views and system tables are no entities");
     assert_eq!(of("line").key, ["order_no", "pos"]);
     assert_eq!(of("log").key, Vec::<String>::new());
@@ -102,95 +93,45 @@ async fn describes_keys_and_references(ground: &dyn SqlGround) {
     // A scope leaves entities out, with the references to them.
     let mut scope = ground.scope();
     scope.exclude = vec!["*team".to_owned()];
-    let dsn = ground.sample().await;
-    let less = ground.store().source(&dsn, &scope).await.expect("opens").describe().await.expect("describes");
+    let less = ground.store().source(&sample.dsn, &scope).await.expect("opens").describe().await.expect("describes");
     assert_eq!((less.entities.len(), less.relationships.len()), (5, 3));
 }
 
-async fn ids(source: &dyn Source, entity: &Arc<Entity>, selection: Selection, column: &str) -> Vec<String> {
-    let read = Read { selection, ordered: true, ..everything(entity) };
-    let keys = keys(source, read, &[column]).await.expect("reads");
-    keys.iter().map(|key| key.parts()[0].to_string()).collect()
-}
-
-fn one(columns: &[&str], keys: Arc<KeySet>) -> Match {
-    Match { fields: columns.iter().copied().map(FieldPath::column).collect(), keys, condition: None }
-}
-
-fn any(any: Vec<Match>) -> Selection {
-    Selection::Match { any, except: Vec::new() }
-}
-
-async fn selects(ground: &dyn SqlGround) {
-    let source = source(ground, &ground.sample().await).await.expect("opens");
-    let catalog = source.describe().await.expect("describes");
-    let of = |name| entity(ground, &catalog, name);
-    let (person, item, line) = (of("person"), of("item"), of("line"));
-    let by = |column: &str, text: &str| Selection::Where(vec![(FieldPath::column(column), text.to_owned())]);
-    assert_eq!(ids(&*source, &person, Selection::All, "id").await, ["1", "2", "3", "40"]);
-    assert_eq!(ids(&*source, &person, by("email", "bob@shop.example"), "id").await, ["2"]);
-    assert_eq!(ids(&*source, &person, by("name", ""), "id").await, ["2"]);
-    assert_eq!(ids(&*source, &item, by("price", "2.5"), "sku").await, [SKUS[2]]);
-    // Each nasty key finds its record, alone and among others.
-    for sku in SKUS {
-        assert_eq!(ids(&*source, &item, by("sku", sku), "sku").await, [sku]);
-        assert_eq!(ids(&*source, &item, any(vec![one(&["sku"], key_set(&[sku, "none"]))]), "sku").await, [sku]);
-    }
-    let all_skus = any(vec![one(&["sku"], key_set(&SKUS))]);
-    assert_eq!(count(&*source, Read { selection: all_skus, ..everything(&item) }).await.expect("reads"), SKUS.len());
-    // A key that has no form in the column's type matches nothing and does no harm.
-    let strange = key_set(&["2", "two", "99999999999999999999999", "1e3", "2.5", "", "{}", "NULL"]);
-    assert_eq!(ids(&*source, &person, any(vec![one(&["id"], strange)]), "id").await, ["2"]);
-    assert_eq!(ids(&*source, &person, any(vec![one(&["id"], key_set(&[]))]), "id").await, Vec::<String>::new());
-    assert_eq!(ids(&*source, &person, any(Vec::new()), "id").await, Vec::<String>::new());
-    // A record that matches twice is given once; NULLs neither match nor exclude.
-    let twice = vec![one(&["id"], key_set(&["1", "2"])), one(&["boss_id"], key_set(&["1", "2"]))];
-    assert_eq!(ids(&*source, &person, any(twice.clone()), "id").await, ["1", "2", "3"]);
-    let except = Selection::Match { any: twice, except: vec![one(&["boss_id"], key_set(&["2"]))] };
-    assert_eq!(ids(&*source, &person, except, "id").await, ["1", "2"]);
-    let composite: KeySet = [["0", "0"], ["2", "1"], ["5", "x"], ["0", "7"]].into_iter().map(Key::new).collect();
-    let pairs = one(&["order_no", "pos"], Arc::new(composite));
-    assert_eq!(ids(&*source, &line, any(vec![pairs]), "sku").await, [SKUS[0], SKUS[5]]);
-    let mut conditional = one(&["boss_id"], key_set(&["1", "2", "40"]));
+async fn selects_by_type(sample: &Sample<'_>) {
+    assert_eq!(sample.find("item", sample.equal(&[("price", "2.5")]), "sku").await, [SKUS[2]]);
+    let pairs: KeySet = [["0", "0"], ["2", "1"], ["5", "x"], ["0", "7"]].into_iter().map(Key::new).collect();
+    let pairs = sample.matching(&["order_no", "pos"], Arc::new(pairs));
+    assert_eq!(sample.find("line", any(vec![pairs]), "sku").await, [SKUS[0], SKUS[5]]);
+    let mut conditional = sample.matching(&["boss_id"], key_set(&["1", "2", "40"]));
     conditional.condition = Some(Condition { field: FieldPath::column("team_id"), equals: "10".to_owned() });
-    assert_eq!(ids(&*source, &person, any(vec![conditional]), "id").await, ["2", "3"]);
+    assert_eq!(sample.find("person", any(vec![conditional]), "id").await, ["2", "3"]);
     // Rows without a key come as often as they are there.
-    let log = of("log");
-    assert_eq!(count(&*source, everything(&log)).await.expect("reads"), 3);
-    assert_eq!(ids(&*source, &log, by("note", "twice"), "at").await, ["2021-01-01 00:00:00", "2021-01-01 00:00:00"]);
-    // Only the columns that were asked for come, in that order.
-    let read = Read { columns: vec!["email".to_owned(), "id".to_owned()], ..everything(&person) };
-    let got = batches(&*source, read).await.expect("reads");
-    let names: Vec<String> = got[0].schema().fields().iter().map(|field| field.name().clone()).collect();
-    assert_eq!(names, ["email", "id"]);
-    // Many keys at once.
-    let many: KeySet = (0..30_000).map(|n| Key::new([n.to_string()])).collect();
-    assert_eq!(ids(&*source, &person, any(vec![one(&["id"], Arc::new(many))]), "id").await.len(), 4);
-}
-
-async fn refuses_what_it_cannot_select(ground: &dyn SqlGround) {
-    let source = source(ground, &ground.sample().await).await.expect("opens");
-    let catalog = source.describe().await.expect("describes");
-    let person = entity(ground, &catalog, "person");
-    let missing = Selection::Where(vec![(FieldPath::column("nope"), "canary".to_owned())]);
+    let twice = sample.equal(&[("note", "twice")]);
+    assert_eq!(count(&*sample.source, everything(&sample.entity("log"))).await.expect("reads"), 3);
+    assert_eq!(sample.find("log", twice, "at").await, ["2021-01-01 00:00:00", "2021-01-01 00:00:00"]);
+    // No server looks into a payload.
     let inner = FieldPath::inner("name", "$.a".parse().expect("a path"));
-    let path = Selection::Where(vec![(inner, "canary".to_owned())]);
-    for selection in [missing, path] {
-        let error = count(&*source, Read { selection, ..everything(&person) }).await.expect_err("is refused");
-        assert_eq!(error.class(), Class::Input);
-        assert!(!error.to_string().contains("canary"), "{error}");
-    }
+    let selection = Selection::Where(vec![(inner, "canary".to_owned())]);
+    let read = Read { selection, ..everything(&sample.entity("person")) };
+    let error = count(&*sample.source, read).await.expect_err("is refused");
+    assert!(error.class() == Class::Input && !error.to_string().contains("canary"), "{error}");
 }
 
-async fn estimates(ground: &dyn SqlGround) {
-    let source = source(ground, &ground.sample().await).await.expect("opens");
-    let catalog = source.describe().await.expect("describes");
-    let item = entity(ground, &catalog, "item");
-    let selection = any(vec![one(&["sku"], key_set(&["canary"]))]);
-    for selection in [selection, Selection::All] {
-        let estimate = source.estimate(&Read { selection, ..everything(&item) }).await.expect("estimates");
-        assert!(!estimate.how.is_empty() && !estimate.how.contains("canary"), "{estimate:?}");
-    }
+/// A step that breaks off leaves nothing behind, and the target is of use afterwards.
+async fn undoes_what_failed(sample: &Sample<'_>) {
+    let to = sample.ground.empty().await;
+    sample.ground.store().mark(&to).await.expect("marks");
+    let mut target = sample.target(&to).await;
+    target.gates(std::slice::from_ref(&sample.catalog.identity)).await.expect("is a target");
+    target.prepare(&sample.catalog).await.expect("prepares");
+    let item = sample.entity("item");
+    let mut records: Vec<_> =
+        batches(&*sample.source, everything(&item)).await.expect("reads").into_iter().map(Ok).collect();
+    records.push(Err(Error::new(Class::Bundle, "broken off")));
+    let step = LoadStep::Insert { entity: item, later: Vec::new() };
+    let error = target.load(&step, stream::iter(records).boxed()).await.expect_err("the records broke off");
+    assert_eq!((error.class(), error.message()), (Class::Bundle, "broken off"));
+    load(&*sample.source, &mut *target, &sample.catalog).await.expect("loads");
 }
 
 async fn finds_what_dangles(ground: &dyn SqlGround) {
@@ -198,7 +139,7 @@ async fn finds_what_dangles(ground: &dyn SqlGround) {
     ground.execute(&from, &ground.dangle()).await;
     let to = ground.empty().await;
     let catalog =
-        super::round_trip(ground.store(), &ground.scope(), &from, &to).await.expect("what dangled is loaded as it was");
+        round_trip(ground.store(), &ground.scope(), &from, &to).await.expect("what dangled is loaded as it was");
     let mut target = ground.store().target(&to, "shop").await.expect("opens");
     for edge in &catalog.relationships {
         let (child, parent) = (catalog.entity(&edge.child.entity.name), catalog.entity(&edge.parent.entity.name));
@@ -216,38 +157,4 @@ async fn finds_what_dangles(ground: &dyn SqlGround) {
             assert!(dangling == expected, "{edge}");
         }
     }
-    let part = entity(ground, &catalog, "part");
-    let keys = target.keys(&part, &[FieldPath::column("id")], None).await.expect("keys");
-    assert!(keys.contains(&Key::new(["900"])) && keys.len() == 4);
-    let condition = Condition { field: FieldPath::column("order_no"), equals: "77".to_owned() };
-    let keys = target.keys(&part, &[FieldPath::column("id")], Some(&condition)).await.expect("keys");
-    assert!(keys.contains(&Key::new(["900"])) && keys.len() == 1);
-}
-
-/// A duplicate key is an error that names the table and not the key.
-async fn tells_no_value(ground: &dyn SqlGround) {
-    let (from, to) = (ground.sample().await, ground.empty().await);
-    let source = source(ground, &from).await.expect("opens");
-    let catalog = source.describe().await.expect("describes");
-    ground.store().mark(&to).await.expect("marks");
-    let mut target = ground.store().target(&to, "shop").await.expect("opens");
-    target.prepare(&catalog).await.expect("prepares");
-    let item = entity(ground, &catalog, "item");
-    let step = LoadStep::Insert { entity: item.clone(), later: Vec::new() };
-    let mut failed = None;
-    for _ in 0..2 {
-        let got = batches(&*source, everything(&item)).await.expect("reads");
-        failed = target.load(&step, stream::iter(got).map(Ok).boxed()).await.err();
-    }
-    let error = match failed {
-        Some(error) => error,
-        None => target.settle(&catalog, &[]).await.expect_err("the key does not hold"),
-    };
-    let text = format!("{error} {error:?}");
-    assert!(text.contains("item") && !text.contains("canary") && !text.contains("slash"), "{text}");
-    // The whole sample, loaded afresh, still works after such a failure.
-    let to = ground.empty().await;
-    ground.store().mark(&to).await.expect("marks");
-    let mut target = ground.store().target(&to, "shop").await.expect("opens");
-    load(&*source, &mut *target, &catalog).await.expect("loads");
 }

@@ -14,6 +14,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::types::RDKafkaRespErr;
 use reenact_model::catalog::Identity;
 use reenact_model::{Class, Dsn, Error, Result};
+use tokio::sync::oneshot;
 
 /// How long a broker may take to answer the first request.
 pub(super) const FIRST: Duration = Duration::from_secs(4);
@@ -34,19 +35,35 @@ impl Cluster {
     /// A cluster that answers.
     pub(super) async fn open(dsn: &Dsn) -> Result<Self> {
         let cluster = Self::of(dsn)?;
-        let asked = cluster.clone();
-        blocking(move || {
-            let consumer = asked.consumer(NO_GROUP)?;
-            asked.count();
+        let ask = |cluster: &Self, consumer: &BaseConsumer| {
+            cluster.count();
             // The list of brokers comes with every answer; a topic that can't exist keeps the answer short.
             let answer = consumer.fetch_metadata(Some("reenact.nothing"), FIRST);
             match answer {
                 Ok(_) | Err(KafkaError::MetadataFetch(Code::UnknownTopicOrPartition | Code::UnknownTopic)) => Ok(()),
-                Err(error) => Err(asked.told(&error)),
+                Err(error) => Err(cluster.told(&error)),
             }
-        })
-        .await?;
+        };
+        cluster.ask(NO_GROUP, ask).await?;
         Ok(cluster)
+    }
+
+    /// What some work with a consumer of a group gives, done where it may block.
+    ///
+    /// The answer does not wait until the consumer is taken down, which takes longer than most work.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        group: &str,
+        work: impl FnOnce(&Self, &BaseConsumer) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (cluster, group) = (self.clone(), group.to_owned());
+        let (sender, receiver) = oneshot::channel();
+        tokio::task::spawn_blocking(move || {
+            let consumer = cluster.consumer(&group);
+            // Nobody listens if the question was dropped.
+            let _ = sender.send(consumer.as_ref().map_err(Error::clone).and_then(|consumer| work(&cluster, consumer)));
+        });
+        receiver.await.map_err(|_| Error::new(Class::Unexpected, "a read of Kafka broke off"))?
     }
 
     fn of(dsn: &Dsn) -> Result<Self> {

@@ -10,13 +10,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt as _, try_unfold};
-use rdkafka::consumer::Consumer as _;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::{Offset, TopicPartitionList};
 use reenact_model::catalog::{Kind, Scope, Topic};
 use reenact_model::{Captured, Class, Entity, EntityId, Error, Part, Position, Result, ServiceCatalog, Site};
 use tokio::sync::mpsc;
 
-use super::client::{ANSWER, Cluster, NO_GROUP, blocking, place};
+use super::client::{ANSWER, Cluster, NO_GROUP, place};
 use super::entity;
 use super::records::Rows;
 use super::scan::{Range, scan};
@@ -48,13 +48,12 @@ impl KafkaSource {
 
     /// The topics with their numbers of partitions, and the cluster's identity.
     async fn survey(&self) -> Result<(reenact_model::catalog::Identity, Vec<usize>)> {
-        let (cluster, topics) = (self.cluster.clone(), self.scope.topics.clone());
-        let (identity, found) = blocking(move || {
-            let consumer = cluster.consumer(NO_GROUP)?;
-            let partitions = |topic: &Topic| cluster.partitions(&consumer, &topic.name);
-            Ok((cluster.identity(&consumer)?, topics.iter().map(partitions).collect::<Result<Vec<_>>>()?))
-        })
-        .await?;
+        let topics = self.scope.topics.clone();
+        let ask = move |cluster: &Cluster, consumer: &BaseConsumer| {
+            let partitions = |topic: &Topic| cluster.partitions(consumer, &topic.name);
+            Ok((cluster.identity(consumer)?, topics.iter().map(partitions).collect::<Result<Vec<_>>>()?))
+        };
+        let (identity, found) = self.cluster.ask(NO_GROUP, ask).await?;
         let partitions = self.scope.topics.iter().zip(found);
         let partitions = partitions.map(|(topic, found)| found.ok_or_else(|| self.missing(&topic.name)));
         Ok((identity, partitions.collect::<Result<_>>()?))
@@ -62,24 +61,22 @@ impl KafkaSource {
 
     /// The windows of some topics as they are now.
     async fn windows(&self, topics: Vec<Topic>) -> Result<(Ranges, Vec<String>)> {
-        let cluster = self.cluster.clone();
         let service = self.scope.service.clone();
-        let found = blocking(move || {
-            let consumer = cluster.consumer(NO_GROUP)?;
+        let ask = move |cluster: &Cluster, consumer: &BaseConsumer| {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
             let now = i64::try_from(now).unwrap_or(i64::MAX);
             let mut out = Vec::new();
             for topic in topics {
                 let site = Site::entity(&EntityId::new(&service, &topic.name));
-                let one = cluster.partitions(&consumer, &topic.name).and_then(|partitions| match partitions {
-                    Some(partitions) => window(&cluster, &consumer, &topic, partitions, now).map(Some),
+                let one = cluster.partitions(consumer, &topic.name).and_then(|partitions| match partitions {
+                    Some(partitions) => window(cluster, consumer, &topic, partitions, now).map(Some),
                     None => Ok(None),
                 });
                 out.push((topic.name, one.map_err(|error| error.at(site))?));
             }
             Ok(out)
-        })
-        .await?;
+        };
+        let found = self.cluster.ask(NO_GROUP, ask).await?;
         let (mut ranges, mut gaps) = (Ranges::new(), Vec::new());
         for (topic, window) in found {
             let window = window.ok_or_else(|| self.missing(&topic))?;
@@ -105,12 +102,10 @@ impl KafkaSource {
         let (_, partitions) = self.survey().await?;
         let topics: Vec<(String, usize)> =
             self.scope.topics.iter().map(|topic| topic.name.clone()).zip(partitions).collect();
-        let (cluster, group) = (self.cluster.clone(), group.to_owned());
-        let offsets = blocking(move || {
-            let consumer = cluster.consumer(&group)?;
-            committed(&cluster, &consumer, topics.iter().map(|(topic, partitions)| (topic.as_str(), *partitions)))
-        })
-        .await?;
+        let ask = move |cluster: &Cluster, consumer: &BaseConsumer| {
+            committed(cluster, consumer, topics.iter().map(|(topic, partitions)| (topic.as_str(), *partitions)))
+        };
+        let offsets = self.cluster.ask(group, ask).await?;
         let position = Position::default();
         Ok(offsets
             .into_iter()
@@ -121,7 +116,7 @@ impl KafkaSource {
 /// The committed offsets of a consumer's group; -1 where it has none.
 pub(super) fn committed<'a>(
     cluster: &Cluster,
-    consumer: &rdkafka::consumer::BaseConsumer,
+    consumer: &BaseConsumer,
     topics: impl Iterator<Item = (&'a str, usize)>,
 ) -> Result<Vec<(String, i32, i64)>> {
     let mut asked = TopicPartitionList::new();
@@ -242,28 +237,30 @@ pub(super) fn start(cluster: Cluster, read: Read, ranges: Vec<Range>) -> Result<
     let (Narrowed::Few(ranges, _) | Narrowed::All(ranges)) = narrowed(&read.selection, ranges);
     let (sender, receiver) = mpsc::channel(2);
     tokio::task::spawn_blocking(move || {
-        let end = work(&cluster, &read.entity, filter, &ranges, &sender).map(|()| None);
-        // Nobody listens if the read was dropped.
-        let _ = sender.blocking_send(end);
+        let consumer = cluster.consumer(NO_GROUP);
+        let end = consumer.as_ref().map_err(Error::clone);
+        let end = end.and_then(|consumer| work(&cluster, consumer, &read.entity, filter, &ranges, &sender));
+        // Nobody listens if the read was dropped; who does need not wait until the consumer is taken down.
+        let _ = sender.blocking_send(end.map(|()| None));
     });
     Ok(receiver)
 }
 
 fn work(
     cluster: &Cluster,
+    consumer: &BaseConsumer,
     entity: &Entity,
     mut filter: Filter,
     ranges: &[Range],
     sender: &mpsc::Sender<Sent>,
 ) -> Result<()> {
-    let consumer = cluster.consumer(NO_GROUP)?;
     let mut rows = Rows::default();
     let mut send = |rows: &mut Rows| {
         let batch = filter.take(&rows.finish(entity)?)?;
         Ok(batch.num_rows() == 0 || sender.blocking_send(Ok(Some(batch))).is_ok())
     };
     for range in ranges {
-        scan(cluster, &consumer, &entity.id.name, *range, &|| !sender.is_closed(), &mut |message| {
+        scan(cluster, consumer, &entity.id.name, *range, &|| !sender.is_closed(), &mut |message| {
             rows.push(message);
             if rows.is_full() { send(&mut rows) } else { Ok(true) }
         })?;

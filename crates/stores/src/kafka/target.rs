@@ -34,20 +34,40 @@ const MAKE: Duration = Duration::from_secs(15);
 pub(super) struct KafkaTarget {
     cluster: Cluster,
     service: String,
+    sources: Vec<Identity>,
 }
 
 impl KafkaTarget {
     pub(super) fn new(cluster: Cluster, service: &str) -> Self {
-        Self { cluster, service: service.to_owned() }
+        Self { cluster, service: service.to_owned(), sources: Vec::new() }
     }
 
     async fn with_consumer<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Cluster, &BaseConsumer) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let cluster = self.cluster.clone();
+        self.cluster.ask(NO_GROUP, work).await.map_err(|error| error.at(Site::service(&self.service)))
+    }
+
+    /// Asked before each destructive step.
+    async fn check(&self) -> Result<()> {
         let site = Site::service(&self.service);
-        blocking(move || work(&cluster, &cluster.consumer(NO_GROUP)?)).await.map_err(|error| error.at(site))
+        let (marked, identity) = self
+            .with_consumer(|cluster, consumer| {
+                Ok((cluster.partitions(consumer, MARKER)?.is_some(), cluster.identity(consumer)?))
+            })
+            .await?;
+        if !marked {
+            return Err(Error::new(Class::Refused, "the target has no topic `reenact.target`")
+                .at(site)
+                .help("if it is meant to be overwritten, mark it: create a topic `reenact.target`"));
+        }
+        if self.sources.contains(&identity) {
+            return Err(
+                Error::new(Class::Refused, "the target is a cluster that the bundle was captured from").at(site)
+            );
+        }
+        Ok(())
     }
 
     /// Begins to read a whole topic back.
@@ -80,8 +100,7 @@ fn whole(cluster: &Cluster, consumer: &BaseConsumer, topic: &str) -> Result<Opti
 
 /// Makes the marker topic.
 pub(super) async fn mark(cluster: &Cluster) -> Result<()> {
-    let asked = cluster.clone();
-    let there = blocking(move || asked.partitions(&asked.consumer(NO_GROUP)?, MARKER)).await?;
+    let there = cluster.ask(NO_GROUP, |cluster, consumer| cluster.partitions(consumer, MARKER)).await?;
     if there.is_some() {
         return Ok(());
     }
@@ -115,15 +134,14 @@ async fn make(cluster: &Cluster, topic: &str, partitions: i32, patience: Duratio
 
 /// Waits until a topic that was made is seen, with all its partitions if their number was given.
 async fn appears(cluster: &Cluster, topic: &str, expected: Option<usize>) -> Result<()> {
-    let (cluster, topic) = (cluster.clone(), topic.to_owned());
-    blocking(move || {
-        let consumer = cluster.consumer(NO_GROUP)?;
+    let topic = topic.to_owned();
+    let look = move |cluster: &Cluster, consumer: &BaseConsumer| {
         let begun = Instant::now();
         while begun.elapsed() < MAKE {
-            let there = cluster.partitions(&consumer, &topic)?;
+            let there = cluster.partitions(consumer, &topic)?;
             if let Some(partitions) = there.filter(|there| expected.is_none_or(|expected| expected == *there)) {
                 let ends =
-                    (0..i32::try_from(partitions).unwrap_or(i32::MAX)).map(|n| cluster.ends(&consumer, &topic, n));
+                    (0..i32::try_from(partitions).unwrap_or(i32::MAX)).map(|n| cluster.ends(consumer, &topic, n));
                 if ends.collect::<Result<Vec<_>>>().is_ok() {
                     return Ok(());
                 }
@@ -131,8 +149,8 @@ async fn appears(cluster: &Cluster, topic: &str, expected: Option<usize>) -> Res
             std::thread::sleep(Duration::from_millis(50));
         }
         Err(Error::new(Class::Unreachable, "a topic that was made does not appear").help("check the target's brokers"))
-    })
-    .await
+    };
+    cluster.ask(NO_GROUP, look).await
 }
 
 #[async_trait]
@@ -142,26 +160,12 @@ impl Target for KafkaTarget {
     }
 
     async fn gates(&mut self, sources: &[Identity]) -> Result<()> {
-        let site = Site::service(&self.service);
-        let (marked, identity) = self
-            .with_consumer(|cluster, consumer| {
-                Ok((cluster.partitions(consumer, MARKER)?.is_some(), cluster.identity(consumer)?))
-            })
-            .await?;
-        if !marked {
-            return Err(Error::new(Class::Refused, "the target has no topic `reenact.target`")
-                .at(site)
-                .help("if it is meant to be overwritten, mark it: create a topic `reenact.target`"));
-        }
-        if sources.contains(&identity) {
-            return Err(
-                Error::new(Class::Refused, "the target is a cluster that the bundle was captured from").at(site)
-            );
-        }
-        Ok(())
+        self.sources = sources.to_vec();
+        self.check().await
     }
 
     async fn prepare(&mut self, catalog: &ServiceCatalog) -> Result<()> {
+        self.check().await?;
         for entity in &catalog.entities {
             let site = || Site::entity(&entity.id);
             let wanted = entity.properties.get(PARTITIONS).and_then(|text| text.parse::<i32>().ok());
@@ -191,10 +195,11 @@ impl Target for KafkaTarget {
     }
 
     async fn defer(&mut self, _constraints: &[String]) -> Result<()> {
-        Ok(())
+        self.check().await
     }
 
     async fn load(&mut self, step: &LoadStep, mut batches: BoxStream<'_, Result<RecordBatch>>) -> Result<Loaded> {
+        self.check().await?;
         let LoadStep::Insert { entity, .. } = step else {
             return Err(Error::new(Class::Unexpected, "records are never patched").at(Site::service(&self.service)));
         };
@@ -219,10 +224,12 @@ impl Target for KafkaTarget {
     }
 
     async fn settle(&mut self, _catalog: &ServiceCatalog, groups: &[GroupOffsets]) -> Result<()> {
+        self.check().await?;
         let site = Site::service(&self.service);
         for group in groups {
-            let (cluster, group) = (self.cluster.clone(), group.clone());
-            blocking(move || set_group(&cluster, &group)).await.map_err(|error| error.at(site.clone()))?;
+            let offsets = group.clone();
+            let set = move |cluster: &Cluster, consumer: &BaseConsumer| set_group(cluster, consumer, &offsets);
+            self.cluster.ask(&group.group, set).await.map_err(|error| error.at(site.clone()))?;
         }
         Ok(())
     }
@@ -254,9 +261,8 @@ impl Target for KafkaTarget {
 }
 
 /// Commits a group's offsets and reads them back.
-fn set_group(cluster: &Cluster, group: &GroupOffsets) -> Result<()> {
+fn set_group(cluster: &Cluster, consumer: &BaseConsumer, group: &GroupOffsets) -> Result<()> {
     let name = &group.group;
-    let consumer = cluster.consumer(name)?;
     let mut offsets = TopicPartitionList::new();
     for (topic, partition, offset) in group.offsets.iter().filter(|(.., offset)| *offset >= 0) {
         offsets
@@ -277,10 +283,10 @@ fn set_group(cluster: &Cluster, group: &GroupOffsets) -> Result<()> {
     let mut topics: Vec<(&str, usize)> = Vec::new();
     for (topic, ..) in &group.offsets {
         if !topics.iter().any(|(seen, _)| seen == topic) {
-            topics.push((topic, cluster.partitions(&consumer, topic)?.unwrap_or(0)));
+            topics.push((topic, cluster.partitions(consumer, topic)?.unwrap_or(0)));
         }
     }
-    let there = committed(cluster, &consumer, topics.into_iter())?;
+    let there = committed(cluster, consumer, topics.into_iter())?;
     let wrong =
         group.offsets.iter().filter(|(.., offset)| *offset >= 0).filter(|offset| !there.contains(offset)).count();
     match wrong {

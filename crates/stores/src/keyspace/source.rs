@@ -71,7 +71,7 @@ impl Source for KeySource {
     }
 
     async fn pin(&mut self, part: &Part, known: &[(Arc<Entity>, KeySet)]) -> Result<Pinned> {
-        if !matches!(part, Part::Node(0) | Part::Database) {
+        if *part != self.space.part() {
             return Err(
                 Error::new(Class::Input, format!("there is no part `{part}` to pin")).at(Site::service(&self.service))
             );

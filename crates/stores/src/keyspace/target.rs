@@ -34,6 +34,7 @@ const CHUNK_BYTES: usize = 1 << 20;
 pub(crate) struct KeyTarget {
     space: Box<dyn Keyspace>,
     service: String,
+    sources: Vec<Identity>,
     families: Families,
     nothing_held: Held,
     /// By entity, the records that were loaded with an end, by the hash of the key.
@@ -62,11 +63,25 @@ impl KeyTarget {
         Self {
             space,
             service: service.to_owned(),
+            sources: Vec::new(),
             families: Families::default(),
             nothing_held: Held::new(),
             lives: HashMap::new(),
             hasher: RandomState::new(),
         }
+    }
+
+    /// Asked before each destructive step.
+    async fn check(&self) -> Result<()> {
+        let refused = |message: &str| Error::new(Class::Refused, message).at(Site::service(&self.service));
+        if !self.space.is_marked().await? {
+            return Err(refused("the target has no key `reenact:target`")
+                .help("if it is meant to be overwritten, mark it: `SET reenact:target 1`"));
+        }
+        if self.space.is_one_of(&self.sources).await? {
+            return Err(refused("the target is a store that the bundle was captured from"));
+        }
+        Ok(())
     }
 
     fn all(&self, entity: &Entity) -> BoxStream<'_, Result<RecordBatch>> {
@@ -115,18 +130,12 @@ impl Target for KeyTarget {
     }
 
     async fn gates(&mut self, sources: &[Identity]) -> Result<()> {
-        let refused = |message: &str| Error::new(Class::Refused, message).at(Site::service(&self.service));
-        if !self.space.is_marked().await? {
-            return Err(refused("the target has no key `reenact:target`")
-                .help("if it is meant to be overwritten, mark it: `SET reenact:target 1`"));
-        }
-        if self.space.is_one_of(sources).await? {
-            return Err(refused("the target is a store that the bundle was captured from"));
-        }
-        Ok(())
+        self.sources = sources.to_vec();
+        self.check().await
     }
 
     async fn prepare(&mut self, catalog: &ServiceCatalog) -> Result<()> {
+        self.check().await?;
         self.families = Families::of(&catalog.entities)?;
         for entity in &catalog.entities {
             let keys = self.space.scan(template_of(entity)?).await?;
@@ -144,10 +153,11 @@ impl Target for KeyTarget {
     }
 
     async fn defer(&mut self, _constraints: &[String]) -> Result<()> {
-        Ok(())
+        self.check().await
     }
 
     async fn load(&mut self, step: &LoadStep, mut batches: BoxStream<'_, Result<RecordBatch>>) -> Result<Loaded> {
+        self.check().await?;
         let LoadStep::Insert { entity, .. } = step else {
             return Err(Error::new(Class::Unexpected, "keys are never patched").at(Site::service(&self.service)));
         };
@@ -189,6 +199,7 @@ impl Target for KeyTarget {
     }
 
     async fn settle(&mut self, _catalog: &ServiceCatalog, groups: &[GroupOffsets]) -> Result<()> {
+        self.check().await?;
         match groups {
             [] => Ok(()),
             _ => Err(Error::new(Class::Unexpected, "a key space has no consumer groups of its own")

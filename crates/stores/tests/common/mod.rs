@@ -48,6 +48,12 @@ impl Server {
         self.at(&self.lease.admins["db"], database)
     }
 
+    /// URLs by which the server lets nobody in: a wrong password, and no database.
+    pub(crate) fn shut(&self, dsn: &Dsn) -> Vec<Dsn> {
+        let (before, place) = dsn.expose().rsplit_once('@').expect("an account");
+        vec![Dsn::new(format!("{before}canary@{place}")), self.at(dsn, "no_such_database")]
+    }
+
     /// A new database that the plain account owns.
     pub(crate) async fn database(&self) -> Dsn {
         let own = self.lease.dsn("db").expect("a url");

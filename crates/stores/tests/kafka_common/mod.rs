@@ -2,25 +2,124 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type};
+use async_trait::async_trait;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use reenact_environment::{Embedded, Provider as _, Wanted, WantedService};
 use reenact_model::catalog::{Entity, Group, Scope, Topic};
 use reenact_model::payload::{Codec, Format, Headers};
-use reenact_model::{Dsn, ServiceCatalog};
+use reenact_model::{Dsn, FieldPath, Kind, Path, ServiceCatalog};
+use reenact_stores::conformance::{FIELDS, Ground, PERSONS, SKUS};
 use reenact_stores::kafka::Kafka;
-use reenact_stores::{Selection, Source, Store as _, Target};
+use reenact_stores::{Selection, Source, Store, Target};
+use serde_json::json;
 
 use crate::redis_common::{read, read_of};
 
 pub(crate) const WAIT: Duration = Duration::from_secs(20);
+
+/// Clusters of the conformance suite: two brokers that are cleared each time, or a new mock cluster each time.
+pub(crate) enum Clusters {
+    Brokers([Dsn; 2]),
+    Mocks(Embedded),
+}
+
+impl Clusters {
+    /// A cluster with no record; a mock can't make topics later, so it has them from the beginning.
+    async fn fresh(&self, number: usize) -> Dsn {
+        match self {
+            Self::Brokers(both) => {
+                clear(&both[number]).await;
+                both[number].clone()
+            }
+            Self::Mocks(provider) => {
+                let topics = SHOP.map(|(topic, partitions)| (topic.to_owned(), partitions)).into();
+                let service = WantedService { topics, ..WantedService::new("one", Kind::Kafka) };
+                let lease = provider.lease(&Wanted { services: vec![service] }).await.unwrap();
+                lease.dsn("one").unwrap().clone()
+            }
+        }
+    }
+}
+
+const SHOP: [(&str, i32); 2] = [("person", 2), ("item", 1)];
+
+#[async_trait]
+impl Ground for Clusters {
+    fn store(&self) -> &'static dyn Store {
+        &Kafka
+    }
+
+    fn scope(&self) -> Scope {
+        Scope { service: "shop".to_owned(), ..scope(&SHOP.map(|(topic, _)| topic), &["billing"]) }
+    }
+
+    fn field(&self, name: &str) -> FieldPath {
+        FieldPath::inner("value", Path::key(name))
+    }
+
+    async fn sample(&self) -> Dsn {
+        let dsn = self.fresh(0).await;
+        if let Self::Brokers(_) = self {
+            create(&dsn, &SHOP).await;
+        }
+        let persons: Vec<Plain> = PERSONS.iter().map(|(id, values)| person(id, values)).collect();
+        // The marker of the transaction takes an offset, so that the copies come to lie elsewhere.
+        transaction(&dsn, "shop", "person", &persons[..1], Some(true));
+        produce(&dsn, "person", &persons[1..]);
+        let item = |sku: &str| Plain::new(0, 1, Some(sku), Some(&json!({ "sku": sku }).to_string()));
+        produce(&dsn, "item", &SKUS.map(item));
+        dsn
+    }
+
+    async fn empty(&self) -> Dsn {
+        self.fresh(1).await
+    }
+
+    async fn change(&self, dsn: &Dsn) {
+        produce(dsn, "person", &[person("50", &[Some("new"), None, None])]);
+    }
+
+    fn at(&self, address: SocketAddr) -> Option<Dsn> {
+        let account = "security.protocol=sasl_plaintext&sasl.mechanisms=PLAIN&sasl.username=u&sasl.password=canary";
+        Some(Dsn::new(format!("kafka://{address}?{account}")))
+    }
+}
+
+fn person(id: &str, values: &[Option<&str>; 3]) -> Plain {
+    let number = id.parse::<i32>().unwrap();
+    let mut value = json!({ "id": number });
+    for (name, text) in FIELDS.iter().zip(values) {
+        value[name] = json!(text);
+    }
+    Plain::new(i32::from(number > 2), i64::from(number), Some(id), Some(&value.to_string()))
+}
+
+/// Deletes all topics, and waits until they are gone.
+async fn clear(dsn: &Dsn) {
+    let admin: AdminClient<DefaultClientContext> = config(dsn).create().unwrap();
+    let topics = || -> Vec<String> {
+        let metadata = admin.inner().fetch_metadata(None, WAIT).unwrap();
+        metadata.topics().iter().map(|topic| topic.name().to_owned()).filter(|name| !name.starts_with("__")).collect()
+    };
+    loop {
+        let there = topics();
+        if there.is_empty() {
+            return;
+        }
+        let there: Vec<&str> = there.iter().map(String::as_str).collect();
+        admin.delete_topics(&there, &AdminOptions::new().operation_timeout(Some(WAIT))).await.unwrap();
+    }
+}
 
 pub(crate) fn config(dsn: &Dsn) -> ClientConfig {
     let mut config = ClientConfig::new();

@@ -13,7 +13,8 @@ use reenact_environment::{Lease, Process, Provider as _, Registry, Wanted};
 use reenact_model::catalog::{Entity, KeyFamily, Scope};
 use reenact_model::digest::EntityDigest;
 use reenact_model::payload::{Blob, Pending, RedisValue, Stream, StreamGroup};
-use reenact_model::{Dsn, FieldPath, Key, KeySet, Kind, Result, ServiceCatalog, Via};
+use reenact_model::{Dsn, FieldPath, Key, KeySet, Kind, Path, Result, ServiceCatalog, Via};
+use reenact_stores::conformance::{FIELDS, PERSONS, SKUS};
 use reenact_stores::{LoadStep, Loaded, Match, Read, Selection, Source, Store, Target};
 
 pub(crate) struct Servers {
@@ -150,6 +151,27 @@ pub(crate) fn samples() -> Vec<(Vec<u8>, RedisValue, Option<i64>)> {
             None,
         ),
     ]
+}
+
+/// The key families of the conformance suite's sample.
+pub(crate) fn shop() -> Scope {
+    Scope { service: "shop".to_owned(), ..scope(&[("person", "person:{id}"), ("item", "item:{sku}")]) }
+}
+
+/// How key families spell the fields of that sample: the names are in the keys, all else is in hashes.
+pub(crate) fn shop_field(name: &str) -> FieldPath {
+    let column = if matches!(name, "id" | "sku") { "key" } else { "value" };
+    FieldPath::inner(column, Path::key(name))
+}
+
+/// The keys of that sample with their hashes.
+pub(crate) fn shop_hashes() -> Vec<(String, Vec<(Blob, Blob)>)> {
+    let person = |(id, values): (&str, [Option<&str>; 3])| {
+        let fields = FIELDS.into_iter().zip(values).filter_map(|(name, value)| Some((blob(name), blob(value?))));
+        (format!("person:{id}"), fields.collect())
+    };
+    let item = |sku| (format!("item:{sku}"), vec![(blob("price"), blob("1.50"))]);
+    PERSONS.into_iter().map(person).chain(SKUS.into_iter().map(item)).collect()
 }
 
 /// A batch of an entity.

@@ -11,9 +11,9 @@ use reenact_model::{
     Class, Entity, EntityId, Error, Field, FieldPath, Kind, Part, Relationship, Result, ServiceCatalog, Site, ValueType,
 };
 
-use super::{Database, Texts, quote, table_name};
+use super::{Database, Texts, quote};
 use crate::MARKER;
-use crate::sql::{declared_codec, excluded};
+use crate::sql::{declared_codec, excluded, table_name};
 
 fn text(row: &Texts, at: usize) -> String {
     row.get(at).cloned().flatten().unwrap_or_default()

@@ -12,15 +12,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt};
-use reenact_model::captured::Extractor;
 use reenact_model::catalog::Scope;
-use reenact_model::{
-    Captured, Class, Dsn, Entity, Error, FieldPath, KeySet, Kind, Part, Position, Relationship, Result, ServiceCatalog,
-    Site,
-};
+use reenact_model::{Captured, Class, Dsn, Entity, Error, KeySet, Kind, Part, Position, Result, ServiceCatalog, Site};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Decode, MySql, Row, ValueRef};
 use tokio::sync::Mutex;
@@ -38,8 +33,7 @@ impl Store for Mysql {
     }
 
     async fn source(&self, dsn: &Dsn, scope: &Scope) -> Result<Box<dyn Source>> {
-        let database = Database::open(dsn, &scope.service, "SET SESSION TRANSACTION READ ONLY").await?;
-        Ok(Box::new(MysqlSource { database, scope: scope.clone() }))
+        Ok(Box::new(MysqlSource::open(dsn, scope).await?))
     }
 
     async fn target(&self, dsn: &Dsn, service: &str) -> Result<Box<dyn Target>> {
@@ -72,7 +66,8 @@ impl Database {
                 .help("write `mysql://user@host:3306/database`")
         })?;
         let options = options.charset("utf8mb4").disable_statement_logging();
-        let mut connection = options.connect().await.map_err(|error| unreachable(&error, dsn).at(site()))?;
+        let mut connection =
+            super::in_time(options.connect()).await.map_err(|error| unreachable(&error, dsn).at(site()))?;
         // Zero dates and the id 0 are values; backslashes stand for themselves nowhere, since literals are hexadecimal.
         let session = "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION', \
                        SESSION time_zone = '+00:00', SESSION sql_quote_show_create = 1, SESSION group_concat_max_len = 1048576";
@@ -107,29 +102,6 @@ impl Database {
         let text = |row: &MySqlRow, at| cell(row, at).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         Ok(rows.iter().map(|row| (0..row.len()).map(|at| text(row, at)).collect()).collect())
     }
-
-    fn batches(&self, read: Read) -> BoxStream<'_, Result<RecordBatch>> {
-        read::batches(self, read)
-    }
-
-    async fn keys(&self, entity: &Arc<Entity>, extractor: &Extractor) -> Result<KeySet> {
-        let mut columns: Vec<String> = extractor.columns().map(str::to_owned).collect();
-        columns.sort();
-        columns.dedup();
-        super::keys_of(self.batches(read::all(entity, columns)), extractor).await
-    }
-
-    async fn dangling(&self, edge: &Relationship, child: &Arc<Entity>, parent: &Arc<Entity>) -> Result<KeySet> {
-        let plain = |paths: &[FieldPath]| paths.iter().all(|path| path.path.is_none());
-        let extractor = Extractor::new(child, &edge.child.fields, edge.condition.as_ref())?;
-        if edge.declared && edge.condition.is_none() && plain(&edge.child.fields) && plain(&edge.parent.fields) {
-            let (sql, columns) = read::anti_join(edge, child, parent)?;
-            return super::keys_of(read::rows_of(self, child, sql, columns), &extractor).await;
-        }
-        let children = self.keys(child, &extractor).await?;
-        let parents = self.keys(parent, &Extractor::new(parent, &edge.parent.fields, None)?).await?;
-        Ok(children.minus(&parents))
-    }
 }
 
 /// A value of the text protocol as it came.
@@ -142,6 +114,13 @@ fn cell(row: &MySqlRow, at: usize) -> Option<&[u8]> {
 struct MysqlSource {
     database: Database,
     scope: Scope,
+}
+
+impl MysqlSource {
+    async fn open(dsn: &Dsn, scope: &Scope) -> Result<Self> {
+        let database = Database::open(dsn, &scope.service, "SET SESSION TRANSACTION READ ONLY").await?;
+        Ok(Self { database, scope: scope.clone() })
+    }
 }
 
 #[async_trait]
@@ -203,7 +182,7 @@ impl Source for MysqlSource {
 
     fn read(&self, read: Read) -> BoxStream<'_, Result<Captured>> {
         let (entity, via) = (read.entity.clone(), read.via);
-        self.database.batches(read).map(move |batch| Ok(Captured::new(entity.clone(), batch?, via))).boxed()
+        read::batches(&self.database, &read).map(move |batch| Ok(Captured::new(entity.clone(), batch?, via))).boxed()
     }
 
     fn queries(&self) -> u64 {
@@ -214,11 +193,6 @@ impl Source for MysqlSource {
 /// A name in backticks.
 fn quote(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
-}
-
-/// A table's name, unquoted.
-fn table_name(entity: &Entity) -> String {
-    entity.id.parts().pop().unwrap_or_default()
 }
 
 /// A text as a hexadecimal literal, which nothing in it can end.
@@ -276,4 +250,28 @@ fn failure(error: &sqlx::Error) -> Error {
         _ => (Class::Unexpected, "the server refused a statement"),
     };
     Error::new(class, super::coded(what, Some(&format!("MySQL error {number}"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::common::Server;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn no_session_can_write() {
+        Server::with(Kind::Mysql, async |server| {
+            let dsn = server.with_tables("CREATE TABLE t (id int)").await;
+            let mut source = MysqlSource::open(&dsn, &Scope::default()).await.expect("opens");
+            for pinned in [false, true] {
+                if pinned {
+                    source.pin(&Part::Database, &[]).await.expect("pins");
+                }
+                for sql in ["INSERT INTO t VALUES (1)", "TRUNCATE t", "CREATE TABLE u (id int)"] {
+                    let error = source.database.execute(sql).await.expect_err("nothing is written");
+                    assert_eq!(error.class(), Class::Refused, "{sql}: {error}");
+                }
+            }
+        })
+        .await;
+    }
 }

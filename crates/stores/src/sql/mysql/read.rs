@@ -8,22 +8,16 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BinaryBuilder, PrimitiveBuilder, RecordBatch, StringArray};
 use arrow::datatypes::{ArrowPrimitiveType, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, UInt64Type};
-use futures::TryStreamExt;
-use futures::stream::BoxStream;
+use futures::stream::once;
+use futures::{StreamExt, TryStreamExt};
 use reenact_model::catalog::Condition;
-use reenact_model::{Class, Entity, Error, Field, FieldPath, Relationship, Result, Site, ValueType, Via, canonical};
+use reenact_model::{Class, Entity, Error, Field, FieldPath, Relationship, Result, Site, ValueType, canonical};
 use sqlx::AssertSqlSafe;
 
-use super::{Database, cell, failure, hexadecimal, quote, table_name};
-use crate::sql::{BATCH_BYTES, BATCH_ROWS, over_limit, read_columns, site, whole};
+use super::{Database, cell, failure, hexadecimal, quote};
+use crate::sql::{BATCH_BYTES, BATCH_ROWS, Rows, limited, read_columns, site, table_name, whole};
 use crate::stream::produce;
 use crate::{Match, Read, Selection};
-
-/// A read of some columns of all records.
-pub(super) fn all(entity: &Arc<Entity>, columns: Vec<String>) -> Read {
-    let (selection, via) = (Selection::All, Via::root(0));
-    Read { entity: entity.clone(), columns, selection, via, limit: None, ordered: false }
-}
 
 /// A `SELECT` and the columns that it gives.
 pub(super) fn select(read: &Read) -> Result<(String, Vec<String>)> {
@@ -135,15 +129,15 @@ fn matches(entity: &Entity, wanted: &Match) -> Result<String> {
             rows.push(if values.len() == 1 { values.concat() } else { format!("({})", values.join(",")) });
         }
     }
+    let condition = match &wanted.condition {
+        Some(condition) => format!(" AND {}", self::condition(entity, condition)?),
+        None => String::new(),
+    };
     if rows.is_empty() {
         return Ok("FALSE".to_owned());
     }
     let left: Vec<String> = fields.iter().map(|field| input(field, "t")).collect();
     let left = if left.len() == 1 { left.concat() } else { format!("({})", left.join(", ")) };
-    let condition = match &wanted.condition {
-        Some(condition) => format!(" AND {}", self::condition(entity, condition)?),
-        None => String::new(),
-    };
     Ok(format!("({left} IN ({}){condition})", rows.join(",")))
 }
 
@@ -177,31 +171,15 @@ pub(super) fn anti_join(edge: &Relationship, child: &Entity, parent: &Entity) ->
 }
 
 /// The batches of a read.
-pub(super) fn batches(database: &Database, read: Read) -> BoxStream<'_, Result<RecordBatch>> {
-    produce(move |sender| async move {
-        let (sql, columns) = select(&read)?;
-        let mut given = 0_u64;
-        let mut rows = rows_of(database, &read.entity, sql, columns);
-        while let Some(batch) = rows.try_next().await? {
-            given += batch.num_rows() as u64;
-            if let Some(limit) = read.limit.filter(|limit| given > *limit) {
-                return Err(over_limit(&read.entity, limit));
-            }
-            if sender.send(batch).await.is_err() {
-                break;
-            }
-        }
-        Ok(())
-    })
+pub(super) fn batches<'a>(database: &'a Database, read: &Read) -> Rows<'a> {
+    match select(read) {
+        Ok((sql, columns)) => limited(read, rows_of(database, &read.entity, sql, columns)),
+        Err(error) => once(async { Err(error) }).boxed(),
+    }
 }
 
 /// The rows of a query, whose columns are these.
-pub(super) fn rows_of<'a>(
-    database: &'a Database,
-    entity: &Arc<Entity>,
-    sql: String,
-    columns: Vec<String>,
-) -> BoxStream<'a, Result<RecordBatch>> {
+pub(super) fn rows_of<'a>(database: &'a Database, entity: &Arc<Entity>, sql: String, columns: Vec<String>) -> Rows<'a> {
     let entity = entity.clone();
     produce(move |sender| async move {
         database.count_query();

@@ -10,7 +10,6 @@ use arrow::datatypes::{Float32Type, Float64Type, Int16Type, Int32Type, Int64Type
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
-use reenact_model::captured::Extractor;
 use reenact_model::catalog::{Condition, Identity, Phase, Scope};
 use reenact_model::digest::EntityDigest;
 use reenact_model::names::unquote;
@@ -21,8 +20,10 @@ use sqlx::mysql::{MySqlArguments, MySqlConnection};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, MySql};
 
-use super::{Database, describe, failure, quote, read, table_name};
-use crate::sql::{agree, digest_of, field, site, stored_columns};
+use super::{Database, describe, failure, quote, read};
+use crate::sql::{
+    admit, agree, dangling, digest, field, holds_records, keys, own_entity, site, stored_columns, table_name,
+};
 use crate::{GroupOffsets, LoadStep, Loaded, MARKER, Target};
 
 /// Parameters and bytes of one statement.
@@ -49,30 +50,13 @@ impl MysqlTarget {
         self.own.as_ref().ok_or_else(|| Error::new(Class::Unexpected, "the target was not described"))
     }
 
-    async fn own_entity(&mut self, entity: &Entity) -> Result<Arc<Entity>> {
-        let found = self.own().await?.entity(&entity.id.name).cloned().ok_or_else(|| {
-            Error::new(Class::Differences, "the target has no such table").at(Site::entity(&entity.id))
-        })?;
-        agree(entity, &found)?;
-        Ok(found)
-    }
-
     async fn check(&self) -> Result<()> {
-        let site = || Site::service(&self.database.service);
         let sql = format!(
             "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = '{MARKER}'"
         );
-        if self.database.texts(&sql).await?.is_empty() {
-            return Err(Error::new(Class::Refused, format!("the target has no marker table `{MARKER}`"))
-                .at(site())
-                .help("only a store that is meant to be overwritten may be marked"));
-        }
-        if self.sources.contains(&describe::identity(&self.database).await?) {
-            return Err(
-                Error::new(Class::Refused, "the target is a store that the bundle was captured from").at(site())
-            );
-        }
-        Ok(())
+        let is_marked = !self.database.texts(&sql).await?.is_empty();
+        let own = describe::identity(&self.database).await?;
+        admit(&self.database.service, is_marked, self.sources.contains(&own))
     }
 }
 
@@ -97,18 +81,15 @@ impl Target for MysqlTarget {
         for entity in &catalog.entities {
             let Some(there) = own.entity(&entity.id.name) else { continue };
             agree(entity, there)?;
-            let refused = |message: &str, help: &str| {
-                Err(Error::new(Class::Refused, message).at(Site::entity(&entity.id)).help(help))
-            };
             let name = table_name(entity);
             if !self.database.texts(&format!("SELECT 1 FROM {} LIMIT 1", quote(&name))).await?.is_empty() {
-                return refused("the target's table holds records already", "replay into an empty database");
+                return Err(holds_records(entity));
             }
             if triggers.iter().any(|row| row[0].as_deref() == Some(&name)) {
-                return refused(
-                    "the target's table has triggers, which this server can't switch off",
-                    "create the triggers after the replay",
-                );
+                let message = "the target's table has triggers, which this server can't switch off";
+                return Err(Error::new(Class::Refused, message)
+                    .at(Site::entity(&entity.id))
+                    .help("create the triggers after the replay"));
             }
         }
         for ddl in catalog.ddl.iter().filter(|ddl| ddl.phase == Phase::Before) {
@@ -120,13 +101,13 @@ impl Target for MysqlTarget {
     }
 
     async fn defer(&mut self, _constraints: &[String]) -> Result<()> {
-        Ok(())
+        self.check().await
     }
 
     async fn load(&mut self, step: &LoadStep, mut batches: BoxStream<'_, Result<RecordBatch>>) -> Result<Loaded> {
         self.check().await?;
         let (LoadStep::Insert { entity, .. } | LoadStep::Patch { entity, .. }) = step;
-        let own = self.own_entity(entity).await?;
+        let own = own_entity(self.own().await?, entity)?;
         let site = || Site::entity(&entity.id);
         let mut connection = self.database.connection.lock().await;
         let run = async |connection: &mut MySqlConnection, sql: &'static str| {
@@ -179,18 +160,20 @@ impl Target for MysqlTarget {
     }
 
     async fn digest(&mut self, entity: &Entity) -> Result<EntityDigest> {
-        let own = self.own_entity(entity).await?;
-        let columns = stored_columns(entity);
-        digest_of(self.database.batches(read::all(&own, columns.clone())), &columns).await
+        let own = own_entity(self.own().await?, entity)?;
+        digest(|read| read::batches(&self.database, read), &own, entity).await
     }
 
     async fn keys(&mut self, entity: &Entity, fields: &[FieldPath], condition: Option<&Condition>) -> Result<KeySet> {
-        let extractor = Extractor::new(entity, fields, condition)?;
-        self.database.keys(&Arc::new(entity.clone()), &extractor).await
+        keys(|read| read::batches(&self.database, read), entity, fields, condition).await
     }
 
     async fn dangling(&mut self, edge: &Relationship, child: &Entity, parent: &Entity) -> Result<KeySet> {
-        self.database.dangling(edge, &Arc::new(child.clone()), &Arc::new(parent.clone())).await
+        let anti_join = || {
+            let (sql, columns) = read::anti_join(edge, child, parent)?;
+            Ok(read::rows_of(&self.database, &Arc::new(child.clone()), sql, columns))
+        };
+        dangling(|read| read::batches(&self.database, read), anti_join, edge, child, parent).await
     }
 }
 

@@ -24,6 +24,7 @@ use reenact_model::{Class, Dsn, Error, Kind, Result, Site};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions};
 
+use super::in_time;
 use crate::{MARKER, Source, Store, Target};
 
 /// The property of an entity that is read without its heirs.
@@ -49,18 +50,20 @@ impl Store for Postgres {
 
     async fn mark(&self, dsn: &Dsn) -> Result<()> {
         // The marker belongs into the default search path, so this one session keeps it.
-        let mut connection = options(dsn, "")?.connect().await.map_err(|error| unreachable(&error, dsn, ""))?;
+        let mut connection = open(dsn, "").await?;
         execute(&mut connection, &format!("CREATE TABLE IF NOT EXISTS {MARKER} (note text)")).await
     }
 }
 
-fn options(dsn: &Dsn, service: &str) -> Result<PgConnectOptions> {
+/// A session as the server gives it.
+async fn open(dsn: &Dsn, service: &str) -> Result<PgConnection> {
     let options = PgConnectOptions::from_str(dsn.expose()).map_err(|_| {
         Error::new(Class::Input, "the url is no PostgreSQL url")
             .at(Site::service(service))
             .help("write `postgres://user@host:5432/database`")
     })?;
-    Ok(options.application_name("reenact").disable_statement_logging())
+    let options = options.application_name("reenact").disable_statement_logging();
+    in_time(options.connect()).await.map_err(|error| unreachable(&error, dsn, service))
 }
 
 /// What every session of ours sets, so that a text means the same on both sides.
@@ -77,7 +80,7 @@ const READ_ONLY: &str = "SET default_transaction_read_only = on; SET lock_timeou
 const WRITING: &str = "SET synchronous_commit = off; SET maintenance_work_mem = '256MB'; SET lock_timeout = '30s';";
 
 async fn connect(dsn: &Dsn, service: &str, settings: &str) -> Result<PgConnection> {
-    let mut connection = options(dsn, service)?.connect().await.map_err(|error| unreachable(&error, dsn, service))?;
+    let mut connection = open(dsn, service).await?;
     execute(&mut connection, &format!("{SESSION} {settings}")).await.map_err(|e| e.at(Site::service(service)))?;
     Ok(connection)
 }

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use futures::TryStreamExt;
 use futures::stream::{BoxStream, StreamExt};
 use reenact_model::catalog::Scope;
-use reenact_model::{Captured, Class, Dsn, Entity, Error, KeySet, Part, Position, Result, ServiceCatalog, Site, Via};
+use reenact_model::{Captured, Class, Dsn, Entity, Error, KeySet, Part, Position, Result, ServiceCatalog, Site};
 use sqlx::postgres::PgConnection;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -19,9 +19,9 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use super::decode::Decoder;
 use super::describe::{describe, text};
 use super::{READ_ONLY, connect, execute, failure, literal, rows, select};
-use crate::sql::over_limit;
+use crate::sql::{Rows, limited};
 use crate::stream::produce;
-use crate::{Estimate, Pinned, Read, Selection, Source};
+use crate::{Estimate, Pinned, Read, Source};
 
 /// Bytes that are joined before they go to the decoder.
 const CHUNK: usize = 1 << 20;
@@ -87,7 +87,7 @@ pub(super) fn copy_out<'a>(
     entity: &Arc<Entity>,
     sql: String,
     columns: Vec<String>,
-) -> BoxStream<'a, Result<RecordBatch>> {
+) -> Rows<'a> {
     let (sessions, entity) = (sessions.clone(), entity.clone());
     produce(move |out: Sender<RecordBatch>| async move {
         let site = || Site::entity(&entity.id);
@@ -148,28 +148,13 @@ async fn read(sessions: Arc<Sessions>, sql: String, chunks: Sender<Vec<u8>>) -> 
     Ok(())
 }
 
-/// A read of some columns of all records.
-pub(super) fn all(entity: &Arc<Entity>, columns: Vec<String>) -> Read {
-    let (selection, via) = (Selection::All, Via::root(0));
-    Read { entity: entity.clone(), columns, selection, via, limit: None, ordered: false }
-}
-
 /// The batches of a read.
-pub(super) fn batches<'a>(sessions: &Arc<Sessions>, read: Read) -> BoxStream<'a, Result<RecordBatch>> {
-    let (sql, columns) = match select::select(&read) {
+pub(super) fn batches<'a>(sessions: &Arc<Sessions>, read: &Read) -> Rows<'a> {
+    let (sql, columns) = match select::select(read) {
         Ok(query) => query,
         Err(error) => return futures::stream::once(async { Err(error) }).boxed(),
     };
-    let rows = copy_out(sessions, &read.entity, sql, columns);
-    let Some(limit) = read.limit else { return rows };
-    let entity = read.entity;
-    let mut given = 0_u64;
-    rows.map(move |batch| {
-        let batch = batch?;
-        given += batch.num_rows() as u64;
-        if given > limit { Err(over_limit(&entity, limit)) } else { Ok(batch) }
-    })
-    .boxed()
+    limited(read, copy_out(sessions, &read.entity, sql, columns))
 }
 
 /// The reading side.
@@ -240,7 +225,7 @@ impl Source for PgSource {
 
     fn read(&self, read: Read) -> BoxStream<'_, Result<Captured>> {
         let (entity, via) = (read.entity.clone(), read.via);
-        batches(&self.sessions, read).map(move |batch| Ok(Captured::new(entity.clone(), batch?, via))).boxed()
+        batches(&self.sessions, &read).map(move |batch| Ok(Captured::new(entity.clone(), batch?, via))).boxed()
     }
 
     fn queries(&self) -> u64 {
@@ -262,5 +247,41 @@ fn walk(node: &serde_json::Value, steps: &mut Vec<String>) {
     }
     for child in node["Plans"].as_array().into_iter().flatten() {
         walk(child, steps);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reenact_model::Kind;
+
+    use super::*;
+    use crate::sql::common::Server;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn no_session_can_write() {
+        Server::with(Kind::Postgres, async |server| {
+            let dsn = server.with_tables("CREATE TABLE t (id int); CREATE SEQUENCE s").await;
+            let mut source = PgSource::open(&dsn, &Scope::default()).await.expect("opens");
+            for pinned in [false, true] {
+                if pinned {
+                    source.pin(&Part::Database, &[]).await.expect("pins");
+                }
+                for sql in ["INSERT INTO public.t VALUES (1)", "SELECT nextval('public.s')", "CREATE TABLE public.u ()"]
+                {
+                    let mut reading = source.sessions.take().await.expect("connects");
+                    let mut main = source.main.lock().await;
+                    // What fails ends a transaction, so the pin's own session is tried when it is not needed any more.
+                    let all = if pinned { vec![&mut reading] } else { vec![&mut *main, &mut reading] };
+                    for connection in all {
+                        let error = execute(connection, sql).await.expect_err("nothing is written");
+                        assert_eq!(error.class(), Class::Refused, "{sql}: {error}");
+                    }
+                }
+            }
+            let mut main = source.main.lock().await;
+            let error = execute(&mut main, "INSERT INTO public.t VALUES (1)").await.expect_err("nothing is written");
+            assert_eq!(error.class(), Class::Refused, "{error}");
+        })
+        .await;
     }
 }

@@ -9,16 +9,15 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use reenact_model::captured::Extractor;
 use reenact_model::catalog::{Condition, Identity, Phase, Scope};
 use reenact_model::digest::EntityDigest;
 use reenact_model::{Class, Dsn, Entity, Error, FieldPath, KeySet, Relationship, Result, ServiceCatalog, Site};
 use sqlx::postgres::PgConnection;
 
 use super::describe::{describe, identity, text};
-use super::source::{Sessions, all, batches, copy_out};
+use super::source::{Sessions, batches, copy_out};
 use super::{WRITING, connect, execute, literal, load, quote, rows, select, settle, table};
-use crate::sql::{agree, digest_of, keys_of, stored_columns};
+use crate::sql::{admit, agree, dangling, digest, holds_records, keys, own_entity};
 use crate::{GroupOffsets, LoadStep, Loaded, MARKER, Target};
 
 /// The writing side.
@@ -50,22 +49,15 @@ impl PgTarget {
     }
 
     async fn check(&mut self) -> Result<()> {
-        let site = Site::service(&self.service);
+        let site = || Site::service(&self.service);
         let sql = format!(
             "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' \
              AND c.relname = {} AND n.nspname !~ '^pg_'",
             literal(MARKER)
         );
-        if rows(&mut self.connection, &sql).await.map_err(|e| e.at(site.clone()))?.is_empty() {
-            return Err(Error::new(Class::Refused, format!("the target has no marker table `{MARKER}`"))
-                .at(site)
-                .help("only a store that is meant to be overwritten may be marked"));
-        }
-        let own = identity(&mut self.connection).await.map_err(|e| e.at(site.clone()))?;
-        if self.sources.contains(&own) {
-            return Err(Error::new(Class::Refused, "the target is a store that the bundle was captured from").at(site));
-        }
-        Ok(())
+        let marker = rows(&mut self.connection, &sql).await.map_err(|e| e.at(site()))?;
+        let own = identity(&mut self.connection).await.map_err(|e| e.at(site()))?;
+        admit(&self.service, !marker.is_empty(), self.sources.contains(&own))
     }
 
     async fn own(&mut self) -> Result<&ServiceCatalog> {
@@ -75,15 +67,6 @@ impl PgTarget {
             self.own = Some(described.map_err(|e| e.at(Site::service(&self.service)))?.catalog);
         }
         self.own.as_ref().ok_or_else(|| Error::new(Class::Unexpected, "the target was not described"))
-    }
-
-    /// The target's own table for an entity of the bundle, which must be able to hold it as it is.
-    async fn own_entity(&mut self, entity: &Entity) -> Result<Arc<Entity>> {
-        let found = self.own().await?.entity(&entity.id.name).cloned().ok_or_else(|| {
-            Error::new(Class::Differences, "the target has no such table").at(Site::entity(&entity.id))
-        })?;
-        agree(entity, &found)?;
-        Ok(found)
     }
 
     /// User triggers of a table that was there before would act on what production's triggers did already.
@@ -132,9 +115,7 @@ impl Target for PgTarget {
             agree(entity, there)?;
             before.insert(entity.id.name.clone());
             if load::holds_rows(&mut self.connection, entity).await.map_err(|e| e.at(Site::entity(&entity.id)))? {
-                return Err(Error::new(Class::Refused, "the target's table holds records already")
-                    .at(Site::entity(&entity.id))
-                    .help("replay into an empty database"));
+                return Err(holds_records(entity));
             }
         }
         execute(&mut self.connection, "BEGIN").await?;
@@ -155,6 +136,7 @@ impl Target for PgTarget {
     }
 
     async fn defer(&mut self, constraints: &[String]) -> Result<()> {
+        self.check().await?;
         let sql = "SELECT c.conname::text AS name, c.conrelid::regclass::text AS table, pg_get_constraintdef(c.oid) AS definition \
                    FROM pg_constraint c WHERE c.contype = 'f' AND c.conparentid = 0";
         for row in rows(&mut self.connection, sql).await? {
@@ -171,7 +153,7 @@ impl Target for PgTarget {
     async fn load(&mut self, step: &LoadStep, batches: BoxStream<'_, Result<RecordBatch>>) -> Result<Loaded> {
         self.check().await?;
         let (LoadStep::Insert { entity, .. } | LoadStep::Patch { entity, .. }) = step;
-        let own = self.own_entity(entity).await?;
+        let own = own_entity(self.own().await?, entity)?;
         self.silence(entity).await?;
         let site = || Site::entity(&entity.id);
         execute(&mut self.connection, "BEGIN").await.map_err(|e| e.at(site()))?;
@@ -207,28 +189,19 @@ impl Target for PgTarget {
     }
 
     async fn digest(&mut self, entity: &Entity) -> Result<EntityDigest> {
-        let own = self.own_entity(entity).await?;
-        let columns = stored_columns(entity);
-        digest_of(batches(&self.sessions, all(&own, columns.clone())), &columns).await
+        let own = own_entity(self.own().await?, entity)?;
+        digest(|read| batches(&self.sessions, read), &own, entity).await
     }
 
     async fn keys(&mut self, entity: &Entity, fields: &[FieldPath], condition: Option<&Condition>) -> Result<KeySet> {
-        let extractor = Extractor::new(entity, fields, condition)?;
-        let columns: BTreeSet<String> = extractor.columns().map(str::to_owned).collect();
-        let read = all(&Arc::new(entity.clone()), columns.into_iter().collect());
-        keys_of(batches(&self.sessions, read), &extractor).await
+        keys(|read| batches(&self.sessions, read), entity, fields, condition).await
     }
 
     async fn dangling(&mut self, edge: &Relationship, child: &Entity, parent: &Entity) -> Result<KeySet> {
-        let plain = |paths: &[FieldPath]| paths.iter().all(|path| path.path.is_none());
-        if edge.declared && plain(&edge.child.fields) && plain(&edge.parent.fields) {
+        let anti_join = || {
             let (sql, columns) = select::anti_join(edge, child, parent)?;
-            let extractor = Extractor::new(child, &edge.child.fields, None)?;
-            return keys_of(copy_out(&self.sessions, &Arc::new(child.clone()), sql, columns), &extractor).await;
-        }
-        // Ends that no constraint ties together may differ in type: they are compared by their canonical texts.
-        let children = self.keys(child, &edge.child.fields, edge.condition.as_ref()).await?;
-        let parents = self.keys(parent, &edge.parent.fields, None).await?;
-        Ok(children.minus(&parents))
+            Ok(copy_out(&self.sessions, &Arc::new(child.clone()), sql, columns))
+        };
+        dangling(|read| batches(&self.sessions, read), anti_join, edge, child, parent).await
     }
 }

@@ -16,19 +16,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt};
-use reenact_model::captured::Extractor;
 use reenact_model::catalog::{Identity, Scope};
-use reenact_model::{
-    Captured, Class, Dsn, Entity, Error, FieldPath, KeySet, Kind, Part, Position, Relationship, Result, ServiceCatalog,
-    Site,
-};
+use reenact_model::{Captured, Class, Dsn, Entity, Error, KeySet, Kind, Part, Position, Result, ServiceCatalog, Site};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 use tokio::sync::Mutex;
 
+use super::table_name;
 use crate::{Estimate, MARKER, Pinned, Read, Selection, Source, Store, Target};
 
 /// The store of SQLite files.
@@ -42,8 +38,7 @@ impl Store for Sqlite {
     }
 
     async fn source(&self, dsn: &Dsn, scope: &Scope) -> Result<Box<dyn Source>> {
-        let database = Database::open(dsn, &scope.service, Access::Read).await?;
-        Ok(Box::new(SqliteSource { database, scope: scope.clone() }))
+        Ok(Box::new(SqliteSource::open(dsn, scope).await?))
     }
 
     async fn target(&self, dsn: &Dsn, service: &str) -> Result<Box<dyn Target>> {
@@ -132,36 +127,19 @@ impl Database {
         let born = born.map_or_else(String::new, |since| format!("@{}", since.as_nanos()));
         Ok(Identity(format!("sqlite:{}:{}:{}{born}", self.path.display(), meta.dev(), meta.ino())))
     }
-
-    fn batches(&self, read: Read) -> BoxStream<'_, Result<RecordBatch>> {
-        read::batches(self, read)
-    }
-
-    async fn keys(&self, entity: &Arc<Entity>, extractor: &Extractor) -> Result<KeySet> {
-        let mut columns: Vec<String> = extractor.columns().map(str::to_owned).collect();
-        columns.dedup();
-        super::keys_of(self.batches(read::all(entity, columns)), extractor).await
-    }
-
-    /// The keys of the child end without a parent. Both ends are compared by their canonical texts where the server does not
-    /// hold the reference itself.
-    async fn dangling(&self, edge: &Relationship, child: &Arc<Entity>, parent: &Arc<Entity>) -> Result<KeySet> {
-        let fields = |paths: &[FieldPath]| paths.iter().all(|path| path.path.is_none());
-        let extractor = Extractor::new(child, &edge.child.fields, edge.condition.as_ref())?;
-        if edge.declared && edge.condition.is_none() && fields(&edge.child.fields) && fields(&edge.parent.fields) {
-            let (sql, columns) = read::anti_join(edge, child, parent)?;
-            return super::keys_of(read::rows_of(self, child, sql, columns), &extractor).await;
-        }
-        let children = self.keys(child, &extractor).await?;
-        let parents = self.keys(parent, &Extractor::new(parent, &edge.parent.fields, None)?).await?;
-        Ok(children.minus(&parents))
-    }
 }
 
 /// The reading side.
 struct SqliteSource {
     database: Database,
     scope: Scope,
+}
+
+impl SqliteSource {
+    async fn open(dsn: &Dsn, scope: &Scope) -> Result<Self> {
+        let database = Database::open(dsn, &scope.service, Access::Read).await?;
+        Ok(Self { database, scope: scope.clone() })
+    }
 }
 
 #[async_trait]
@@ -173,7 +151,7 @@ impl Source for SqliteSource {
     async fn estimate(&self, read: &Read) -> Result<Estimate> {
         let query = read::Query::new(read)?;
         let rows = self.database.rows(format!("EXPLAIN QUERY PLAN {}", query.sql), &[]).await?;
-        let table = read::table_name(&read.entity);
+        let table = table_name(&read.entity);
         let steps: Vec<String> = rows.iter().filter_map(|row| row.try_get::<String, _>("detail").ok()).collect();
         let full_scan =
             steps.iter().any(|step| step.strip_prefix("SCAN ").is_some_and(|rest| rest.starts_with(&table)));
@@ -196,7 +174,7 @@ impl Source for SqliteSource {
     fn read(&self, read: Read) -> BoxStream<'_, Result<Captured>> {
         let (entity, via) = (read.entity.clone(), read.via);
         let captured = move |batch| Captured::new(entity.clone(), batch, via);
-        self.database.batches(read).map(move |batch| batch.map(&captured)).boxed()
+        read::batches(&self.database, &read).map(move |batch| batch.map(&captured)).boxed()
     }
 
     fn queries(&self) -> u64 {
@@ -232,4 +210,26 @@ fn failure(error: &sqlx::Error) -> Error {
         _ => (Class::Unexpected, "SQLite failed"),
     };
     Error::new(class, format!("{}{named}", super::coded(what, Some(&format!("SQLite error {code}")))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_session_can_write() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let dsn = Dsn::new(format!("sqlite://{}", folder.path().join("t.db").display()));
+        Sqlite.mark(&dsn).await.expect("marks");
+        let mut source = SqliteSource::open(&dsn, &Scope::default()).await.expect("opens");
+        for pinned in [false, true] {
+            if pinned {
+                source.pin(&Part::Database, &[]).await.expect("pins");
+            }
+            for sql in [&format!("INSERT INTO {MARKER} VALUES (1)"), "CREATE TABLE t (id)"] {
+                let error = source.database.execute(sql).await.expect_err("nothing is written");
+                assert_eq!((error.class(), error.message().contains("read-only")), (Class::Write, true), "{error}");
+            }
+        }
+    }
 }

@@ -10,29 +10,19 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BinaryBuilder, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use futures::TryStreamExt;
-use futures::stream::BoxStream;
+use futures::future::ready;
+use futures::stream::once;
+use futures::{StreamExt, TryStreamExt};
 use reenact_model::canonical;
 use reenact_model::captured::Extractor;
-use reenact_model::{Class, Entity, Error, Key, KeySet, Relationship, Result, Site, Via};
+use reenact_model::{Class, Entity, Error, Key, KeySet, Relationship, Result, Site};
 use sqlx::sqlite::{SqliteRow, SqliteValueRef};
 use sqlx::{AssertSqlSafe, Decode, Row, TypeInfo, ValueRef};
 
 use super::{Database, failure, quote};
-use crate::sql::{BATCH_BYTES, BATCH_ROWS, over_limit, read_columns, whole};
+use crate::sql::{BATCH_BYTES, BATCH_ROWS, Rows, limited, read_columns, table_name, whole};
 use crate::stream::produce;
 use crate::{Match, Read, Selection};
-
-/// The table's name, unquoted.
-pub(super) fn table_name(entity: &Entity) -> String {
-    entity.id.parts().pop().unwrap_or_default()
-}
-
-/// A read of some columns of all records.
-pub(super) fn all(entity: &Arc<Entity>, columns: Vec<String>) -> Read {
-    let (selection, via) = (Selection::All, Via::root(0));
-    Read { entity: entity.clone(), columns, selection, via, limit: None, ordered: false }
-}
 
 /// A query and what remains to be compared after it.
 pub(super) struct Query {
@@ -235,51 +225,25 @@ pub(super) fn anti_join(edge: &Relationship, child: &Entity, parent: &Entity) ->
 }
 
 /// The batches of a read.
-pub(super) fn batches(database: &Database, read: Read) -> BoxStream<'_, Result<RecordBatch>> {
-    produce(move |sender| async move {
-        let query = Query::new(&read)?;
-        let mut given = 0_u64;
-        let mut rows = rows_of(database, &read.entity, query.sql.clone(), query.columns.clone());
-        if !query.arguments.is_empty() {
-            rows = with_arguments(
-                database,
-                &read.entity,
-                query.sql.clone(),
-                query.columns.clone(),
-                query.arguments.clone(),
-            );
-        }
-        while let Some(batch) = rows.try_next().await? {
-            let batch = query.exact(&batch)?;
-            given += batch.num_rows() as u64;
-            if let Some(limit) = read.limit.filter(|limit| given > *limit) {
-                return Err(over_limit(&read.entity, limit));
-            }
-            if batch.num_rows() > 0 && sender.send(batch).await.is_err() {
-                break;
-            }
-        }
-        Ok(())
-    })
+pub(super) fn batches<'a>(database: &'a Database, read: &Read) -> Rows<'a> {
+    let query = match Query::new(read) {
+        Ok(query) => query,
+        Err(error) => return once(async { Err(error) }).boxed(),
+    };
+    let (sql, columns, arguments) = (query.sql.clone(), query.columns.clone(), query.arguments.clone());
+    let rows = rows_of(database, &read.entity, sql, columns, arguments);
+    let exact = rows.map(move |batch| query.exact(&batch?));
+    limited(read, exact.try_filter(|batch| ready(batch.num_rows() > 0)).boxed())
 }
 
-/// The rows of a query without arguments, whose columns are these.
+/// The rows of a query, whose columns are these.
 pub(super) fn rows_of<'a>(
     database: &'a Database,
     entity: &Arc<Entity>,
     sql: String,
     columns: Vec<String>,
-) -> BoxStream<'a, Result<RecordBatch>> {
-    with_arguments(database, entity, sql, columns, Vec::new())
-}
-
-fn with_arguments<'a>(
-    database: &'a Database,
-    entity: &Arc<Entity>,
-    sql: String,
-    columns: Vec<String>,
     arguments: Vec<String>,
-) -> BoxStream<'a, Result<RecordBatch>> {
+) -> Rows<'a> {
     let entity = entity.clone();
     produce(move |sender| async move {
         database.count_query();

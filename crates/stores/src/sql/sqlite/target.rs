@@ -9,7 +9,6 @@ use arrow::array::{Array, AsArray, BinaryArray, RecordBatch};
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
-use reenact_model::captured::Extractor;
 use reenact_model::catalog::{Condition, Identity, Phase, Scope};
 use reenact_model::digest::EntityDigest;
 use reenact_model::{Class, Entity, Error, FieldPath, KeySet, Relationship, Result, ServiceCatalog, Site};
@@ -18,7 +17,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{AssertSqlSafe, Sqlite};
 
 use super::{Database, describe, failure, quote, read};
-use crate::sql::{agree, digest_of, stored_columns};
+use crate::sql::{admit, agree, dangling, digest, holds_records, keys, own_entity, stored_columns, table_name};
 use crate::{GroupOffsets, LoadStep, Loaded, MARKER, Target};
 
 /// Parameters of one statement; SQLite takes 32,766.
@@ -40,33 +39,12 @@ impl SqliteTarget {
         describe::catalog(&self.database, &scope).await
     }
 
-    async fn own_entity(&self, entity: &Entity) -> Result<Arc<Entity>> {
-        let own = self.own().await?;
-        let found = own.entity(&entity.id.name).cloned().ok_or_else(|| {
-            Error::new(Class::Differences, "the target has no such table").at(Site::entity(&entity.id))
-        })?;
-        agree(entity, &found)?;
-        Ok(found)
-    }
-
     async fn check(&self) -> Result<()> {
-        let site = || Site::service(&self.database.service);
-        let marker = self
-            .database
-            .rows("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1".to_owned(), &[MARKER])
-            .await?;
-        if marker.is_empty() {
-            return Err(Error::new(Class::Refused, format!("the target has no marker table `{MARKER}`"))
-                .at(site())
-                .help("only a store that is meant to be overwritten may be marked"));
-        }
+        let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1".to_owned();
+        let is_marked = !self.database.rows(sql, &[MARKER]).await?.is_empty();
         let identity = self.database.identity()?;
-        if self.sources.iter().any(|source| is_same_file(&source.0, &identity.0)) {
-            return Err(
-                Error::new(Class::Refused, "the target is a store that the bundle was captured from").at(site())
-            );
-        }
-        Ok(())
+        let is_own = |source: &Identity| is_same_file(&source.0, &identity.0);
+        admit(&self.database.service, is_marked, self.sources.iter().any(is_own))
     }
 }
 
@@ -97,14 +75,11 @@ impl Target for SqliteTarget {
         self.check().await?;
         let own = self.own().await?;
         for entity in &catalog.entities {
-            if own.entity(&entity.id.name).is_some() {
-                agree(entity, own.entity(&entity.id.name).unwrap_or(entity))?;
-                let sql = format!("SELECT 1 FROM {} LIMIT 1", quote(&read::table_name(entity)));
-                if !self.database.rows(sql, &[]).await?.is_empty() {
-                    return Err(Error::new(Class::Refused, "the target's table holds records already")
-                        .at(Site::entity(&entity.id))
-                        .help("replay into an empty database"));
-                }
+            let Some(there) = own.entity(&entity.id.name) else { continue };
+            agree(entity, there)?;
+            let sql = format!("SELECT 1 FROM {} LIMIT 1", quote(&table_name(entity)));
+            if !self.database.rows(sql, &[]).await?.is_empty() {
+                return Err(holds_records(entity));
             }
         }
         for ddl in catalog.ddl.iter().filter(|ddl| ddl.phase == Phase::Before) {
@@ -120,13 +95,13 @@ impl Target for SqliteTarget {
     }
 
     async fn defer(&mut self, _constraints: &[String]) -> Result<()> {
-        Ok(())
+        self.check().await
     }
 
     async fn load(&mut self, step: &LoadStep, mut batches: BoxStream<'_, Result<RecordBatch>>) -> Result<Loaded> {
         self.check().await?;
         let (LoadStep::Insert { entity, .. } | LoadStep::Patch { entity, .. }) = step;
-        self.own_entity(entity).await?;
+        own_entity(&self.own().await?, entity)?;
         let site = || Site::entity(&entity.id);
         let mut connection = self.database.connection.lock().await;
         let run = async |connection: &mut SqliteConnection, sql: &'static str| {
@@ -167,18 +142,20 @@ impl Target for SqliteTarget {
     }
 
     async fn digest(&mut self, entity: &Entity) -> Result<EntityDigest> {
-        let own = self.own_entity(entity).await?;
-        let columns = stored_columns(entity);
-        digest_of(self.database.batches(read::all(&own, columns.clone())), &columns).await
+        let own = own_entity(&self.own().await?, entity)?;
+        digest(|read| read::batches(&self.database, read), &own, entity).await
     }
 
     async fn keys(&mut self, entity: &Entity, fields: &[FieldPath], condition: Option<&Condition>) -> Result<KeySet> {
-        let extractor = Extractor::new(entity, fields, condition)?;
-        self.database.keys(&Arc::new(entity.clone()), &extractor).await
+        keys(|read| read::batches(&self.database, read), entity, fields, condition).await
     }
 
     async fn dangling(&mut self, edge: &Relationship, child: &Entity, parent: &Entity) -> Result<KeySet> {
-        self.database.dangling(edge, &Arc::new(child.clone()), &Arc::new(parent.clone())).await
+        let anti_join = || {
+            let (sql, columns) = read::anti_join(edge, child, parent)?;
+            Ok(read::rows_of(&self.database, &Arc::new(child.clone()), sql, columns, Vec::new()))
+        };
+        dangling(|read| read::batches(&self.database, read), anti_join, edge, child, parent).await
     }
 }
 
@@ -200,7 +177,7 @@ async fn insert(
     batch: &RecordBatch,
 ) -> Result<u64> {
     let columns: Vec<String> = stored_columns(entity).into_iter().filter(|column| !later.contains(column)).collect();
-    let table = quote(&read::table_name(entity));
+    let table = quote(&table_name(entity));
     if columns.is_empty() {
         return Err(Error::new(Class::Unexpected, "no column is left to insert").at(Site::entity(&entity.id)));
     }
@@ -253,8 +230,7 @@ async fn patch(
             .zip(&keys)
             .map(|(column, array)| format!("{} IS {}", quote(column), placeholder(array, row)))
             .collect();
-        let sql =
-            format!("UPDATE {} SET {} WHERE {}", quote(&read::table_name(entity)), set.join(", "), found.join(" AND "));
+        let sql = format!("UPDATE {} SET {} WHERE {}", quote(&table_name(entity)), set.join(", "), found.join(" AND "));
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for array in values.iter().chain(&keys) {
             query = bind(query, array, row);
