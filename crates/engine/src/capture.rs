@@ -8,11 +8,13 @@ mod agent;
 mod coordinator;
 mod local;
 mod pipe;
+mod residue;
 mod scout;
 mod sealed;
 
-pub use agent::{Agent, Collected, Described, Estimated, Found, RootSetup, Scouted, Setup, Step, What};
+pub use agent::{Agent, Collected, Described, Estimated, Found, RootSetup, Scouted, Searched, Setup, Step, What};
 pub use coordinator::{Captured, Captures, Planned, capture, plan};
 pub use local::LocalAgent;
 pub use pipe::{PipeAgent, serve};
+pub use residue::Residue;
 pub use sealed::{AgentKey, SealedBox};

@@ -9,6 +9,8 @@ use reenact_model::{EntityId, FieldPath, Key, Part, Position};
 use reenact_stores::GroupOffsets;
 use serde::{Deserialize, Serialize};
 
+pub use crate::capture::Residue;
+
 /// How good a cut is; never better on paper than it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -85,6 +87,9 @@ pub struct CaptureRecord {
     pub waves: BTreeMap<String, Vec<Wave>>,
     /// Queries sent, by service.
     pub queries: BTreeMap<String, u64>,
+    /// What the residue proof looked at; it found nothing, or there would be no bundle.
+    #[serde(default)]
+    pub residue: Option<Residue>,
 }
 
 impl CaptureRecord {

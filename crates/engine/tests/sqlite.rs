@@ -257,3 +257,46 @@ async fn no_original_is_in_any_member_or_message() {
     }
     assert!(!all.to_lowercase().contains("canary"), "an original got through");
 }
+
+#[tokio::test]
+async fn what_a_mask_replaced_stands_nowhere_else() {
+    let keep_notes = POLICY.replace(
+        "on: [ \"**.note\" ], mask: redact",
+        "on: [ orders/orders.note ], keep: { reason: \"sabotage\", owner: nobody }",
+    );
+    let leaks = [
+        "mail BOB@canary.test today",
+        "{\"to\": \"bob\\u0040canary.test\"}",
+        "to=bob%40canary.test&x",
+        "Ym9iQGNhbmFyeS50ZXN0",
+        "the customer Ann   Canary called",
+    ];
+    for (piped, note) in [false, true].into_iter().cycle().zip(leaks) {
+        let (shop, keys, place) = (Shop::open().await, Keys::new(), Arc::new(Memory::new()));
+        let mut orders = sqlx::SqliteConnection::connect(&shop.url("orders.db")).await.expect("opens");
+        let sql = "update orders set note = ?1 where id = 7";
+        sqlx::query(sql).bind(note).execute(&mut orders).await.expect("leaks");
+        let pipeline = shop.pipeline(PIPELINE);
+        let error = captured(&pipeline, &keep_notes, &keys, &place, "7", piped).await.expect_err("is found");
+        assert_eq!((error.class(), error.class().exit_code()), (Class::Residue, 13), "{note}: {error}");
+        let text = format!("{error} {error:?}").to_lowercase();
+        assert!(text.contains("orders/orders.note") && !text.contains("bob") && !text.contains("ann"), "{text}");
+        assert!(Bundle::open(place.clone(), &keys.keyring()).is_err(), "nothing is left");
+        // Masked, the same note is no leak.
+        let place = Arc::new(Memory::new());
+        let done = captured(&pipeline, POLICY, &keys, &place, "7", piped).await.expect("captures");
+        let residue = done.record.residue.expect("a proof");
+        assert!(residue.originals >= 3 && residue.values > 5, "{residue:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_schema_that_holds_what_was_masked_stops_the_capture() {
+    let (shop, keys, place) = (Shop::open().await, Keys::new(), Arc::new(Memory::new()));
+    fill(&shop.path("orders.db"), "create table outbox (id integer, cc text default 'bob@canary.test')").await;
+    let policy =
+        POLICY.replace("  - { name: goods, on: [ ", "  - { name: goods, on: [ orders/outbox.id, orders/outbox.cc, ");
+    let error = captured(&shop.pipeline(PIPELINE), &policy, &keys, &place, "7", false).await.expect_err("is found");
+    assert_eq!(error.class(), Class::Residue, "{error}");
+    assert!(!error.to_string().contains("bob"), "{error}");
+}

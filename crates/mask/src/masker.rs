@@ -37,6 +37,8 @@ pub struct Masker {
     columns: HashMap<(EntityId, String), Column>,
     /// What the masks replaced so far; all workers add to it.
     seen: Arc<Mutex<Seen>>,
+    /// What other agents' masks replaced.
+    learned: Seen,
     /// Leaves that no rule names, met in the data: field with its path, generalised.
     unknown: BTreeSet<(EntityId, FieldPath)>,
 }
@@ -73,7 +75,14 @@ pub(crate) struct Payload {
 impl Masker {
     pub(crate) fn new(entities: BTreeMap<EntityId, EntityPlan>, keys: &ScopeKeys) -> Self {
         let seen = Arc::new(Mutex::new(Seen::new(keys)));
-        Self { entities, keys: keys.clone(), columns: HashMap::new(), seen, unknown: BTreeSet::new() }
+        Self {
+            entities,
+            keys: keys.clone(),
+            columns: HashMap::new(),
+            seen,
+            learned: Seen::new(keys),
+            unknown: BTreeSet::new(),
+        }
     }
 
     /// Masks a batch. The batch is used up: the originals end here.
@@ -171,19 +180,21 @@ impl Masker {
             .collect()
     }
 
-    /// What the masks replaced, for the agents of other services.
-    pub fn needles(&mut self) -> Vec<Needles> {
-        lock(&self.seen).needles()
+    /// A piece of what the masks replaced, for the agents of other services; `None` after the last.
+    pub fn needles(&mut self, piece: usize) -> Option<Needles> {
+        lock(&self.seen).piece(piece)
     }
 
     /// Adds what another agent's masks replaced.
     pub fn learn(&mut self, needles: Needles) {
-        lock(&self.seen).learn(needles);
+        self.learned.learn(needles);
     }
 
     /// Ready to look for what the masks replaced; they begin anew.
     pub fn search(&mut self) -> Search {
-        std::mem::replace(&mut *lock(&self.seen), Seen::new(&self.keys)).search()
+        let mut seen = std::mem::replace(&mut *lock(&self.seen), Seen::new(&self.keys));
+        seen.absorb(std::mem::replace(&mut self.learned, Seen::new(&self.keys)));
+        seen.search()
     }
 
     pub(crate) fn column(&mut self, entity: &EntityId, field: &Field) -> Result<&mut Column> {

@@ -33,6 +33,16 @@ pub trait Agent: Send {
 
     /// Reads, masks and seals every record that was scouted.
     async fn collect(&mut self) -> Result<Collected>;
+
+    /// A piece of what its masks replaced, by its number, sealed to every other agent; nothing after the last.
+    async fn needles(&mut self, piece: usize) -> Result<Vec<(String, SealedBox)>>;
+
+    /// Takes what another agent's masks replaced.
+    async fn learn(&mut self, needles: SealedBox) -> Result<()>;
+
+    /// Lets go of the source, and looks through everything that it wrote, and through `texts`, for what any agent's masks
+    /// replaced.
+    async fn search(&mut self, texts: Vec<String>) -> Result<Searched>;
 }
 
 /// What an agent says of its service.
@@ -141,6 +151,17 @@ pub struct Estimated {
     pub what: What,
     /// For one key (or the whole root).
     pub estimate: Estimate,
+}
+
+/// What an agent found in what it wrote.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Searched {
+    /// Where something stands that a mask replaced elsewhere.
+    pub findings: Vec<Finding>,
+    /// Fingerprints of values that it looked for.
+    pub originals: u64,
+    /// Values that it looked at.
+    pub values: u64,
 }
 
 /// What an agent wrote.

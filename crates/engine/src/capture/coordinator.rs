@@ -13,6 +13,7 @@ use reenact_mask::Policy;
 use reenact_model::{Class, EntityId, Error, Finding, Result};
 
 use super::agent::Agent;
+use super::residue::prove;
 use crate::events::{Event, Observer};
 use crate::pipeline::{Pipeline, Seeds};
 use crate::record::CaptureRecord;
@@ -116,7 +117,7 @@ async fn run(
     let queries = agents.keys().cloned().zip(collected.iter().map(|c| c.queries)).collect();
     let late: u64 = collected.iter().map(|c| c.late).sum();
     let grade = grade(&parts, late);
-    let record = record(pipeline, &prepared, &collected, (parts, groups, skew_ms, grade), &pseudonyms, queries);
+    let mut record = record(pipeline, &prepared, &collected, (parts, groups, skew_ms, grade), &pseudonyms, queries);
     let sealed: Vec<Sealed> = collected.into_iter().flat_map(|c| c.sealed).collect();
     for member in &sealed {
         observer.event(&Event::Collected { entity: member.entity.clone(), rows: member.digest.count });
@@ -125,22 +126,28 @@ async fn run(
     for member in &sealed {
         *rows.entry(member.entity.clone()).or_default() += member.digest.count;
     }
-    let contents = Contents {
+    let mut contents = Contents {
         format_version: reenact_bundle::FORMAT_VERSION,
         tool: format!("reenact {}", env!("CARGO_PKG_VERSION")),
         captured_ms,
         services: prepared.catalogs.clone(),
         relationships: prepared.bound.relationships.clone(),
         members: sealed.iter().map(|s| MemberInfo { id: s.id, entity: s.entity.clone(), digest: s.digest }).collect(),
-        record: serde_json::to_value(&record)
-            .map_err(|_| Error::new(Class::Unexpected, "the record can't be written"))?,
+        record: serde_json::to_value(&record).map_err(|_| unwritten())?,
     };
+    let account = serde_json::to_value(&contents).map_err(|_| unwritten())?;
+    record.residue = Some(prove(agents, &account).await?);
+    contents.record = serde_json::to_value(&record).map_err(|_| unwritten())?;
     let writer = Arc::clone(out);
     let signer = Arc::clone(signer);
     let bundle = tokio::task::spawn_blocking(move || writer.finish(sealed, &contents, &signer, expires_ms))
         .await
         .map_err(|_| Error::new(Class::Unexpected, "the bundle's writer stopped unexpectedly"))??;
     Ok(Captured { bundle, record, rows })
+}
+
+fn unwritten() -> Error {
+    Error::new(Class::Unexpected, "the record can't be written")
 }
 
 fn prepared_refuses(policy_text: &str) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
-use reenact_bundle::{BundleWriter, MemberWriter, Sealed};
+use reenact_bundle::{BundleWriter, MemberWriter, Reread, Sealed};
 use reenact_mask::{Masked, Masker, Plan, Policy, RootKey, ScopeKeys};
 use reenact_model::canonical::Writer;
 use reenact_model::catalog::End;
@@ -15,7 +15,8 @@ use reenact_model::{
 use reenact_stores::{Match, Pinned, Read, Selection, Source};
 use tokio::sync::mpsc;
 
-use super::agent::{Agent, Collected, Described, Estimated, Found, Scouted, Setup, Step, What};
+use super::agent::{Agent, Collected, Described, Estimated, Found, Scouted, Searched, Setup, Step, What};
+use super::residue::{self, Members};
 use super::scout::{EntityState, Leads};
 use super::sealed::{AgentKey, SealedBox};
 use crate::pipeline::Service;
@@ -34,7 +35,10 @@ pub struct LocalAgent {
 /// What an agent holds once it is prepared.
 struct State {
     setup: Setup,
+    plan: Plan,
     masker: Option<Masker>,
+    /// The members that were sealed, and what reads them again.
+    written: Vec<(Reread, Sealed)>,
     entities: BTreeMap<EntityId, EntityState>,
     /// Which keys were asked, and which of them exist, by question.
     asked: HashMap<(What, u32), KeySet>,
@@ -265,7 +269,9 @@ impl Agent for LocalAgent {
         }
         self.state = Some(State {
             setup,
+            plan,
             masker: Some(masker),
+            written: Vec::new(),
             entities,
             asked: HashMap::new(),
             present: HashMap::new(),
@@ -415,13 +421,42 @@ impl Agent for LocalAgent {
             let (back, sealed) =
                 collect_entity(&**source, reads, masker, member, (&mut bytes, state.setup.limits.1)).await?;
             masker = back;
-            out.sealed.extend(sealed);
+            out.sealed.extend(sealed.iter().map(|(_, sealed)| sealed.clone()));
+            state.written.extend(sealed);
         }
         out.unknown = masker.unknown();
         state.masker = Some(masker);
         out.dangling = self.dangling()?;
         out.queries = self.source.as_ref().map_or(0, |s| s.queries());
         Ok(out)
+    }
+
+    async fn needles(&mut self, piece: usize) -> Result<Vec<(String, SealedBox)>> {
+        let state = self.state.as_mut().ok_or_else(unprepared)?;
+        let others = state.setup.recipients.iter().filter(|(service, _)| **service != self.service.name);
+        let mut others = others.peekable();
+        if others.peek().is_none() {
+            return Ok(Vec::new());
+        }
+        let masker = state.masker.as_mut().ok_or_else(unprepared)?;
+        let Some(needles) = masker.needles(piece) else { return Ok(Vec::new()) };
+        others.map(|(service, recipient)| Ok((service.clone(), SealedBox::new(recipient, &needles)?))).collect()
+    }
+
+    async fn learn(&mut self, needles: SealedBox) -> Result<()> {
+        let needles = self.key.open(&needles)?;
+        let state = self.state.as_mut().ok_or_else(unprepared)?;
+        state.masker.as_mut().ok_or_else(unprepared)?.learn(needles);
+        Ok(())
+    }
+
+    async fn search(&mut self, texts: Vec<String>) -> Result<Searched> {
+        // Production is read no more: its snapshot must not be held while we look.
+        self.source = None;
+        let state = self.state.take().ok_or_else(unprepared)?;
+        let search = state.masker.ok_or_else(unprepared)?.search();
+        let keys = ScopeKeys::new(&self.root_key, &state.setup.salt);
+        residue::look(Members { written: state.written, plan: state.plan, keys }, search, texts).await
     }
 }
 
@@ -444,7 +479,8 @@ async fn collect_entity(
     mut masker: Masker,
     mut member: MemberWriter,
     (bytes, byte_limit): (&mut u64, u64),
-) -> Result<(Masker, Option<Sealed>)> {
+) -> Result<(Masker, Option<(Reread, Sealed)>)> {
+    let reread = member.reread();
     let (to_mask, mut captured) = mpsc::channel::<Captured>(2);
     let (to_write, mut to_seal) = mpsc::channel::<Masked>(2);
     let masking = tokio::task::spawn_blocking(move || -> Result<Masker> {
@@ -492,5 +528,5 @@ async fn collect_entity(
     let sealed = writing.await.map_err(join)?;
     read?;
     let sealed = sealed?;
-    Ok((masker?, sealed))
+    Ok((masker?, sealed.map(|sealed| (reread, sealed))))
 }

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
-use super::agent::{Agent, Collected, Described, Estimated, Scouted, Setup, Step};
+use super::agent::{Agent, Collected, Described, Estimated, Scouted, Searched, Setup, Step};
+use super::sealed::SealedBox;
 
 /// The largest message, in bytes.
 const MAX_FRAME: usize = 256 << 20;
@@ -22,6 +23,9 @@ enum Request {
     Scout(Vec<Step>),
     Pin(Part),
     Collect,
+    Needles(usize),
+    Learn(SealedBox),
+    Search(Vec<String>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -32,6 +36,9 @@ enum Response {
     Scouted(Scouted),
     Pinned(Pinned),
     Collected(Collected),
+    Needles(Vec<(String, SealedBox)>),
+    Learned,
+    Searched(Searched),
     Failed(Error),
 }
 
@@ -100,6 +107,21 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Agent for PipeAgent<T> {
         let Response::Collected(collected) = self.call(Request::Collect).await? else { return Err(broken()) };
         Ok(collected)
     }
+
+    async fn needles(&mut self, piece: usize) -> Result<Vec<(String, SealedBox)>> {
+        let Response::Needles(needles) = self.call(Request::Needles(piece)).await? else { return Err(broken()) };
+        Ok(needles)
+    }
+
+    async fn learn(&mut self, needles: SealedBox) -> Result<()> {
+        let Response::Learned = self.call(Request::Learn(needles)).await? else { return Err(broken()) };
+        Ok(())
+    }
+
+    async fn search(&mut self, texts: Vec<String>) -> Result<Searched> {
+        let Response::Searched(searched) = self.call(Request::Search(texts)).await? else { return Err(broken()) };
+        Ok(searched)
+    }
 }
 
 /// Serves an agent at its end of a pipe, until the other end closes.
@@ -117,6 +139,9 @@ pub async fn serve(mut agent: Box<dyn Agent>, pipe: impl AsyncRead + AsyncWrite 
             Request::Scout(steps) => agent.scout(steps).await.map(Response::Scouted),
             Request::Pin(part) => agent.pin(part).await.map(Response::Pinned),
             Request::Collect => agent.collect().await.map(Response::Collected),
+            Request::Needles(piece) => agent.needles(piece).await.map(Response::Needles),
+            Request::Learn(needles) => agent.learn(needles).await.map(|()| Response::Learned),
+            Request::Search(texts) => agent.search(texts).await.map(Response::Searched),
         };
         framed.send(write(&response.unwrap_or_else(Response::Failed))?).await.map_err(|_| broken())?;
     }

@@ -63,7 +63,8 @@ fn a_password_in_the_file_is_refused() {
         let error = parse(&TEXT.replace("${CUSTOMERS_URL}", url)).expect_err("refused");
         assert!(error.to_string().contains("PIPE-010") && !error.to_string().contains("canary"), "{error}");
     }
-    assert!(parse(&TEXT.replace("${CUSTOMERS_URL}", "postgres://u:${CUSTOMERS_URL}@h/d")).is_ok());
+    let by_variable = "postgres, url: \"postgres://u:${CUSTOMERS_URL}@h/d\"";
+    assert!(parse(&TEXT.replace("sqlite, url: \"${CUSTOMERS_URL}\"", by_variable)).is_ok());
 }
 
 #[test]

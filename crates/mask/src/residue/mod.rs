@@ -139,27 +139,42 @@ impl Seen {
         (self.prints.len() + self.numbers.values().map(Prints::len).sum::<usize>()) as u64
     }
 
-    /// All of it, in pieces that fit a message.
-    pub fn needles(&mut self) -> Vec<Needles> {
-        self.prints.settle();
-        let mut out: Vec<Needles> = self
-            .prints
-            .blocks(BLOCK)
-            .map(|prints| Needles { most: self.most, prints, texts: Some(Vec::new()), ..Needles::default() })
-            .collect();
-        for (digits, prints) in &mut self.numbers {
-            prints.settle();
-            out.extend(prints.blocks(BLOCK).map(|prints| Needles {
-                most: self.most,
-                numbers: vec![(*digits, prints)],
-                texts: Some(Vec::new()),
-                ..Needles::default()
-            }));
+    /// A piece that fits a message, by its number; `None` after the last.
+    pub fn piece(&mut self, number: usize) -> Option<Needles> {
+        if number == 0 {
+            self.prints.settle();
+            self.numbers.values_mut().for_each(Prints::settle);
+            if self.count() == 0 {
+                return None;
+            }
+            return Some(Needles { most: self.most, texts: self.texts.clone(), ..Needles::default() });
         }
-        if let Some(first) = out.first_mut() {
-            first.texts.clone_from(&self.texts);
+        let known = Needles { most: self.most, texts: Some(Vec::new()), ..Needles::default() };
+        let mut left = number - 1;
+        let words = self.prints.block(left, BLOCK);
+        if !words.is_empty() {
+            return Some(Needles { prints: words, ..known });
         }
-        out
+        left -= self.prints.len().div_ceil(BLOCK);
+        for (digits, prints) in &self.numbers {
+            let block = prints.block(left, BLOCK);
+            if !block.is_empty() {
+                return Some(Needles { numbers: vec![(*digits, block)], ..known });
+            }
+            left -= prints.len().div_ceil(BLOCK);
+        }
+        None
+    }
+
+    /// Adds what other agents saw.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        let (most, texts) = (other.most, other.texts);
+        self.learn(Needles { most, prints: Vec::new(), numbers: Vec::new(), texts });
+        other.prints.into_each(|print| self.prints.insert(print));
+        for (digits, prints) in other.numbers {
+            let known = self.numbers.entry(digits).or_default();
+            prints.into_each(|print| known.insert(print));
+        }
     }
 
     /// Adds what another agent saw.
@@ -244,6 +259,11 @@ impl Search {
     /// Whether there is nothing to look for.
     pub fn is_empty(&self) -> bool {
         self.known.prints.is_empty() && !self.has_numbers()
+    }
+
+    /// How many fingerprints are looked for.
+    pub fn originals(&self) -> u64 {
+        (self.known.prints.len() + self.known.numbers.iter().flatten().map(Lookup::len).sum::<usize>()) as u64
     }
 
     /// Whether numbers are looked for.
@@ -398,9 +418,12 @@ mod tests {
     fn another_agents_needles_are_found_too() {
         let mut other = seen(&[(Group::Person, "Bob Brown")]);
         let mut from = seen(&VALUES);
-        for needles in from.needles() {
+        let mut pieces = 0;
+        while let Some(needles) = from.piece(pieces) {
             other.learn(needles);
+            pieces += 1;
         }
+        assert_eq!(pieces, 3, "texts, words and numbers");
         let mut search = other.search();
         assert_eq!(search.finds("ann.lee42@corp.com", false), Some(Group::Contact));
         assert_eq!(search.finds("bob brown", false), Some(Group::Person));

@@ -51,12 +51,25 @@ impl Prints {
         }
     }
 
-    /// All of them, in pieces.
-    pub(super) fn blocks(&self, most: usize) -> impl Iterator<Item = Vec<u64>> + '_ {
-        let mut left = self.buckets.iter().flatten().copied();
-        std::iter::from_fn(move || {
-            Some(left.by_ref().take(most).collect()).filter(|block: &Vec<u64>| !block.is_empty())
-        })
+    /// The n-th piece of a settled set; empty after the last.
+    pub(super) fn block(&self, number: usize, size: usize) -> Vec<u64> {
+        let mut skip = number * size;
+        let mut out = Vec::new();
+        for bucket in &self.buckets {
+            let from = skip.min(bucket.len());
+            skip -= from;
+            out.extend(bucket[from..].iter().take(size - out.len()));
+            if out.len() == size {
+                break;
+            }
+        }
+        out
+    }
+
+    pub(super) fn into_each(self, mut take: impl FnMut(u64)) {
+        for bucket in self.buckets {
+            bucket.into_iter().for_each(&mut take);
+        }
     }
 
     pub(super) fn lookup(mut self) -> Lookup {
@@ -74,6 +87,10 @@ pub(super) struct Lookup {
 }
 
 impl Lookup {
+    pub(super) fn len(&self) -> usize {
+        self.buckets.iter().map(Vec::len).sum()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.buckets.iter().all(Vec::is_empty)
     }
@@ -134,7 +151,8 @@ mod tests {
         assert!(prints.buckets.iter().map(Vec::capacity).sum::<usize>() < 260_000);
         prints.settle();
         assert_eq!(prints.len(), 100_000);
-        assert_eq!(prints.blocks(3_000).map(|block| block.len()).sum::<usize>(), 100_000);
+        let blocks: Vec<u64> = (0..40).flat_map(|n| prints.block(n, 3_000)).collect();
+        assert!(blocks.len() == 100_000 && blocks.is_sorted() && prints.block(40, 3_000).is_empty());
         let lookup = prints.lookup();
         assert!((0..100_000).all(|n| lookup.class(of(n)) == Some(5)));
         assert!(!(100_000..200_000).any(|n| lookup.class(of(n)).is_some()));

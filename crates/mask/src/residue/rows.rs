@@ -10,7 +10,7 @@ use arrow::array::{Array, ArrayRef, RecordBatch};
 use reenact_model::canonical::{self, Reader};
 use reenact_model::names::Step;
 use reenact_model::payload::{Node, cell};
-use reenact_model::{Entity, EntityId, FieldId, FieldPath, Finding, Path, Result, Site, ValueType};
+use reenact_model::{Entity, FieldId, FieldPath, Finding, Path, Result, Site, ValueType};
 
 use super::Search;
 use crate::kernels::Group;
@@ -22,6 +22,7 @@ pub struct Searcher {
     masker: Masker,
     look: Look,
     hits: BTreeMap<FieldId, Group>,
+    account: Option<Group>,
 }
 
 #[derive(Debug)]
@@ -49,7 +50,7 @@ impl Searcher {
     /// A searcher that knows by a plan what masks made; as many as there are threads may share one search.
     pub fn new(masker: Masker, search: Search) -> Self {
         let look = Look { search, recent: Recent::default(), values: 0 };
-        Self { masker, look, hits: BTreeMap::new() }
+        Self { masker, look, hits: BTreeMap::new(), account: None }
     }
 
     /// How many values were looked at.
@@ -95,10 +96,10 @@ impl Searcher {
         Ok(())
     }
 
-    /// Looks through a text that is no field's value, such as the bundle's contents; what is found is told at `site`.
-    pub fn text(&mut self, text: &str, site: &EntityId) {
+    /// Looks through a text of the bundle's own account of itself: names, schemas, pseudonyms of seeds.
+    pub fn text(&mut self, text: &str) {
         if let Some(group) = self.look.finds(text, false) {
-            self.hits.entry(FieldId::new(site, &FieldPath::column("text"))).or_insert(group);
+            self.account.get_or_insert(group);
         }
     }
 
@@ -109,7 +110,13 @@ impl Searcher {
             Finding::error("RES-001", Site::field(field), message)
                 .help("mask this field with the same domain, or redact it")
         };
-        self.hits.iter().map(tell).collect()
+        let account = self.account.map(|group| {
+            let message =
+                format!("a value that a mask replaced ({}) stands in a name or schema of the bundle", group.word());
+            Finding::error("RES-002", Site::default(), message)
+                .help("look for it in names and in DEFAULT or CHECK of the schemas that the capture reads")
+        });
+        self.hits.iter().map(tell).chain(account).collect()
     }
 }
 

@@ -91,5 +91,6 @@ pub(super) fn record(
         load_order: prepared.bound.load_order.clone(),
         waves,
         queries,
+        residue: None,
     }
 }
