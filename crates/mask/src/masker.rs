@@ -46,7 +46,7 @@ pub struct Masker {
 /// A column's work, compiled once.
 #[derive(Debug)]
 pub(crate) enum Column {
-    Keep,
+    Keep { reference: bool },
     Apply(Box<Worker>),
     Payload(Box<Payload>),
 }
@@ -60,6 +60,17 @@ pub(crate) struct Worker {
     cache: Option<HashMap<Box<str>, Option<Box<str>>>>,
     asked: u64,
     hit: u64,
+}
+
+/// Where a written value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A mask made it.
+    Mask,
+    /// It was kept.
+    Original,
+    /// It was kept as public reference data.
+    Reference,
 }
 
 #[derive(Debug)]
@@ -109,7 +120,7 @@ impl Masker {
             let column = self.column(&entity.id, field)?;
             let site = || Site::field(&FieldId::new(&entity.id, &FieldPath::column(&field.name)));
             let masked = match column {
-                Column::Keep => Arc::clone(array),
+                Column::Keep { .. } => Arc::clone(array),
                 Column::Apply(worker) => worker.column(array, field.value).map_err(|e| e.at(site()))?,
                 Column::Payload(payload) => {
                     let (array, unknown) = payload.column(array, field.value).map_err(|e| e.at(site()))?;
@@ -139,7 +150,7 @@ impl Masker {
             let id = FieldId::new(entity, path);
             let column = self.column(entity, field)?;
             let mut masked = match column {
-                Column::Keep => Some(part.to_string()),
+                Column::Keep { .. } => Some(part.to_string()),
                 Column::Apply(worker) => worker.text(part, b't').map_err(|u| worker.unfit(u).at(Site::field(&id)))?,
                 Column::Payload(payload) => match &path.path {
                     Some(path) => payload.leaf(path, part).map_err(|e| e.at(Site::field(&id)))?,
@@ -205,7 +216,7 @@ impl Masker {
                     .at(Site::field(&FieldId::new(entity, &FieldPath::column(&field.name))))
             })?;
             let column = match plan {
-                ColumnPlan::Keep => Column::Keep,
+                ColumnPlan::Keep { reference } => Column::Keep { reference: *reference },
                 ColumnPlan::Apply(apply) => Column::Apply(Box::new(Worker::new(apply.clone(), &self.keys, &self.seen))),
                 ColumnPlan::Payload { codec, leaves, undecided } => Column::Payload(Box::new(Payload {
                     decoder: Decoder::new(codec)?,
@@ -354,12 +365,16 @@ impl Payload {
         if payload.is_empty() { None } else { self.decoder.decode(payload).ok() }
     }
 
-    /// Whether a mask makes what stands at a path.
+    /// Where what stands at a path comes from.
     ///
     /// # Errors
     /// If rules disagree on it.
-    pub(crate) fn makes(&mut self, path: &Path) -> Result<bool> {
-        Ok(self.rule(path)?.is_none_or(|n| self.leaves[n].1.is_some()))
+    pub(crate) fn origin(&mut self, path: &Path) -> Result<Origin> {
+        Ok(match self.rule(path)?.map(|n| &self.leaves[n]) {
+            None | Some((_, Some(_))) => Origin::Mask,
+            Some((leaf, None)) if leaf.rule.is_reference() => Origin::Reference,
+            Some((_, None)) => Origin::Original,
+        })
     }
 
     fn payload(&mut self, original: &[u8], unknown: &mut BTreeSet<Path>) -> Result<Vec<u8>> {

@@ -68,9 +68,16 @@ pub(crate) struct EntityPlan {
 
 #[derive(Clone, Debug)]
 pub(crate) enum ColumnPlan {
-    Keep,
+    /// Kept; `reference` data is not searched for what is masked elsewhere.
+    Keep {
+        reference: bool,
+    },
     Apply(Apply),
-    Payload { codec: Codec, leaves: Vec<LeafRule>, undecided: Undecided },
+    Payload {
+        codec: Codec,
+        leaves: Vec<LeafRule>,
+        undecided: Undecided,
+    },
 }
 
 /// A mask under a domain's key.
@@ -124,7 +131,7 @@ impl Plan {
                 let id = FieldId::new(&entity.id, &FieldPath::column(&field.name));
                 if matches!(field.role, Role::Coordinate | Role::Relative) {
                     resolver.decisions.push(Decision { field: id, action: Action::Coordinate, rule: None });
-                    resolver.plain.push((entity.id.clone(), field.name.clone(), ColumnPlan::Keep));
+                    resolver.plain.push((entity.id.clone(), field.name.clone(), ColumnPlan::Keep { reference: false }));
                 } else if let Some((codec, leaves)) = resolver.column(entity, &id) {
                     containers.push((id, codec, leaves));
                 }
@@ -143,7 +150,7 @@ impl Plan {
         for (found, built) in matches.iter().zip(built) {
             let plan = match built {
                 Built::Failed => continue,
-                Built::Kept => ColumnPlan::Keep,
+                Built::Kept => ColumnPlan::Keep { reference: found.rule.is_reference() },
                 Built::Masked(apply) => ColumnPlan::Apply(*apply),
             };
             decisions.push(Decision {
@@ -259,7 +266,7 @@ impl Plan {
 
     fn keeps_apart(&self, entity: &Entity, column: &str) -> bool {
         match self.entities.get(&entity.id).and_then(|e| e.columns.get(column)) {
-            Some(ColumnPlan::Keep) => true,
+            Some(ColumnPlan::Keep { .. }) => true,
             Some(ColumnPlan::Apply(apply)) => apply.mask.guarantees() == Guarantees::PSEUDONYM,
             Some(ColumnPlan::Payload { leaves, .. }) => {
                 leaves.iter().all(|l| l.apply.as_ref().is_none_or(|a| a.mask.guarantees() == Guarantees::PSEUDONYM))

@@ -110,6 +110,13 @@ pub struct Rule {
     pub overrides: Vec<String>,
 }
 
+impl Rule {
+    /// Whether it keeps public reference data.
+    pub fn is_reference(&self) -> bool {
+        matches!(&self.does, Does::Keep(keep) if keep.reference)
+    }
+}
+
 /// What a rule decides.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Does {
@@ -130,6 +137,9 @@ pub struct Keep {
     pub owner: Option<String>,
     /// The last day on which it holds, such as `2027-06-30`.
     pub expires: Option<String>,
+    /// Whether the values are public reference data (a catalogue, a gazetteer): what is masked elsewhere may stand here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reference: bool,
 }
 
 impl Policy {

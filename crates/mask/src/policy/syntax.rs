@@ -49,6 +49,8 @@ struct KeepText {
     reason: String,
     owner: Option<String>,
     expires: Option<Spanned<String>>,
+    #[serde(default)]
+    reference: bool,
 }
 
 /// `mask: null` names the mask `null`; a missing key names none.
@@ -217,6 +219,7 @@ fn does(
                 reason: keep.reason.clone(),
                 owner: keep.owner.clone(),
                 expires: keep.expires.as_ref().map(|e| e.value.clone()),
+                reference: keep.reference,
             }))
         }
         _ => {

@@ -227,6 +227,10 @@ fn worth(group: Group, text: &str, words: &Words) -> bool {
     if words.is_digits() {
         return direct && (LEAST_DIGITS..=MOST_DIGITS).contains(&count);
     }
+    // Street and city names are words of the language; with a house number they find somebody.
+    if group == Group::Place && !words.has_digit() {
+        return false;
+    }
     if !words.has_digit() {
         return direct && words.count() >= 2 && count >= 8;
     }

@@ -14,7 +14,7 @@ use reenact_model::{Entity, FieldId, FieldPath, Finding, Path, Result, Site, Val
 
 use super::Search;
 use crate::kernels::Group;
-use crate::masker::{Column, Masker, Payload};
+use crate::masker::{Column, Masker, Origin, Payload};
 
 /// Searches the rows that an agent wrote for what any agent's masks replaced.
 #[derive(Debug)]
@@ -85,6 +85,7 @@ impl Searcher {
                         })?;
                     }
                 }
+                Column::Keep { reference: true } => {}
                 column => {
                     let made = matches!(column, Column::Apply(_));
                     if let Some(group) = plain(&mut self.look, array, field.value, made) {
@@ -108,7 +109,7 @@ impl Searcher {
         let tell = |(field, group): (&FieldId, &Group)| {
             let message = format!("a value that a mask replaced elsewhere ({}) stands here in clear", group.word());
             Finding::error("RES-001", Site::field(field), message)
-                .help("mask this field with the same domain, or redact it")
+                .help("mask this field with the same domain, or redact it; if its values are public, write `reference: true` in its `keep`")
         };
         let account = self.account.map(|group| {
             let message =
@@ -168,8 +169,9 @@ fn leaves(
     };
     let mut failed = None;
     node.leaves_mut(&mut |path, leaf| {
-        let made = match payload.makes(path) {
-            Ok(made) => made,
+        let made = match payload.origin(path) {
+            Ok(Origin::Reference) => return,
+            Ok(origin) => origin == Origin::Mask,
             Err(error) => {
                 failed = Some(error);
                 return;
