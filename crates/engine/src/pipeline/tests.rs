@@ -63,7 +63,8 @@ fn a_password_in_the_file_is_refused() {
         let error = parse(&TEXT.replace("${CUSTOMERS_URL}", url)).expect_err("refused");
         assert!(error.to_string().contains("PIPE-010") && !error.to_string().contains("canary"), "{error}");
     }
-    assert!(parse(&TEXT.replace("${CUSTOMERS_URL}", "postgres://u:${CUSTOMERS_URL}@h/d")).is_ok());
+    let by_variable = "postgres, url: \"postgres://u:${CUSTOMERS_URL}@h/d\"";
+    assert!(parse(&TEXT.replace("sqlite, url: \"${CUSTOMERS_URL}\"", by_variable)).is_ok());
 }
 
 #[test]
@@ -78,4 +79,19 @@ fn variables_are_filled_in() {
     assert_eq!(interpolate("a${A}b$$c${B:-d}${seed.o}", &env), Ok("axb$cd${seed.o}".into()));
     assert!(interpolate("${B}", &env).is_err());
     assert!(interpolate("${A", &env).is_err());
+}
+
+#[test]
+fn a_url_of_another_kind_is_refused_and_not_shown() {
+    for (kind, url) in [("sqlite", "postgres://u@canary/d"), ("postgres", "canary"), ("redis", "memory:canary")] {
+        let text = TEXT.replace("sqlite, url: \"${CUSTOMERS_URL}\"", &format!("{kind}, url: \"{url}\""));
+        let error = parse(&text).expect_err("refused");
+        let [finding] = error.findings() else { panic!("one finding: {error}") };
+        assert_eq!((&*finding.code, error.class()), ("PIPE-011", Class::Input));
+        assert!(finding.help.is_some() && !error.to_string().contains("canary"), "{error}");
+    }
+    for url in ["postgres://h/d", "postgresql://h/d"] {
+        let text = TEXT.replace("sqlite, url: \"${CUSTOMERS_URL}\"", &format!("postgres, url: \"{url}\""));
+        parse(&text).expect("taken");
+    }
 }
