@@ -6,7 +6,7 @@ use reenact_environment::{Process, Provider as _, Registry, Wanted};
 use reenact_model::Kind;
 use sqlx::{Connection as _, Executor as _};
 
-use crate::support::{Shop, fails, text};
+use crate::support::{Production, Shop, fails, text};
 
 const PIPELINE: &str = r#"version: 1
 services:
@@ -58,12 +58,9 @@ fn dead_services() {
 
 #[test]
 fn a_seed_that_a_column_cannot_hold() {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let shop = Shop::open();
-    let provider = Process::new(Registry::at(shop.path("state")).expect("a registry"));
-    let lease = runtime.block_on(provider.lease(&Wanted::new([("pg", Kind::Postgres)]))).expect("servers");
-    let url = lease.dsn("pg").expect("a service").expose();
-    runtime.block_on(async {
+    let (shop, production) = (Shop::open(), Production::start(Kind::Postgres, &[]));
+    let url = production.url();
+    production.runtime.block_on(async {
         let mut connection = sqlx::PgConnection::connect(url).await.expect("connects");
         connection.execute("create table orders (id integer primary key, at date)").await.expect("creates");
     });
@@ -79,7 +76,6 @@ fn a_seed_that_a_column_cannot_hold() {
         let output = shop.command().env("ONE_URL", url).args(args).output().expect("runs");
         fails(2, &["root 1", "seed `order`", &format!("one/public.orders.{field}"), native], &output);
     }
-    runtime.block_on(provider.release(&lease)).expect("released");
 }
 
 /// Writes an authority, and a certificate for this machine that it signed.
@@ -99,7 +95,6 @@ fn certificates(folder: &std::path::Path) {
 
 #[test]
 fn redis_over_tls() {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let shop = Shop::open();
     // The server's account must be able to read its certificate.
     let open = std::fs::Permissions::from_mode(0o755);
@@ -107,15 +102,20 @@ fn redis_over_tls() {
     certificates(folder.path());
     let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
     let path = |name: &str| folder.path().join(name).display().to_string();
-    let provider = Process::new(Registry::at(shop.path("state")).expect("a registry"))
-        .setting(Kind::Redis, "tls-port", port.to_string())
-        .setting(Kind::Redis, "tls-cert-file", path("server.pem"))
-        .setting(Kind::Redis, "tls-key-file", path("server.key"))
-        .setting(Kind::Redis, "tls-ca-cert-file", path("ca.pem"))
-        .setting(Kind::Redis, "tls-auth-clients", "no");
-    let lease = runtime.block_on(provider.lease(&Wanted::new([("one", Kind::Redis)]))).expect("a server with TLS");
-    let plain = url::Url::parse(lease.dsn("one").expect("a service").expose()).expect("a url");
-    runtime.block_on(async {
+    let tls_port = port.to_string();
+    let files = [path("server.pem"), path("server.key"), path("ca.pem")];
+    let production = Production::start(
+        Kind::Redis,
+        &[
+            ("tls-port", &tls_port),
+            ("tls-cert-file", &files[0]),
+            ("tls-key-file", &files[1]),
+            ("tls-ca-cert-file", &files[2]),
+            ("tls-auth-clients", "no"),
+        ],
+    );
+    let plain = url::Url::parse(production.url()).expect("a url");
+    production.runtime.block_on(async {
         let client = redis::Client::open(plain.as_str()).expect("a client");
         let mut connection = client.get_multiplexed_async_connection().await.expect("connects");
         redis::cmd("SET").arg("k:1").arg("canary").query_async::<()>(&mut connection).await.expect("sets");
@@ -150,5 +150,4 @@ fn redis_over_tls() {
         let output = run(args, tls("localhost", port, "1"), "ca.pem");
         assert!(output.status.success(), "{}", text(&output));
     }
-    runtime.block_on(provider.release(&lease)).expect("released");
 }

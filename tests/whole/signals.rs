@@ -4,11 +4,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use reenact_environment::{Lease, Process, Provider as _, Registry, Wanted};
 use reenact_model::Kind;
 use sqlx::{Connection as _, Executor as _};
 
-use crate::support::{PIPELINE, POLICY, Shop, fails};
+use crate::support::{PIPELINE, POLICY, Production, Shop, fails};
 
 /// Waits until something is so; a minute is more than anything here takes.
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -24,38 +23,10 @@ fn signal(child: &Child, name: &str) {
     assert!(sent.success());
 }
 
-/// Servers in the register of their own, taken down whether or not the test passes.
-struct Production {
-    runtime: tokio::runtime::Runtime,
-    provider: Process,
-    lease: Lease,
-    _state: tempfile::TempDir,
-}
-
-impl Production {
-    fn start(kind: Kind) -> Self {
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let state = tempfile::tempdir().expect("a folder");
-        let provider = Process::new(Registry::at(state.path()).expect("a register"));
-        let lease = runtime.block_on(provider.lease(&Wanted::new([("one", kind)]))).expect("a server");
-        Self { runtime, provider, lease, _state: state }
-    }
-
-    fn url(&self) -> &str {
-        self.lease.dsn("one").expect("a service").expose()
-    }
-}
-
-impl Drop for Production {
-    fn drop(&mut self) {
-        let _ = self.runtime.block_on(self.provider.release(&self.lease));
-    }
-}
-
 #[test]
 fn an_interrupted_run_takes_its_servers_and_its_command_down() {
     let shop = Shop::open();
-    let production = Production::start(Kind::Redis);
+    let production = Production::start(Kind::Redis, &[]);
     production.runtime.block_on(async {
         let client = redis::Client::open(production.url()).expect("a client");
         let mut connection = client.get_multiplexed_async_connection().await.expect("connects");
@@ -100,7 +71,7 @@ fn an_interrupted_run_takes_its_servers_and_its_command_down() {
 #[test]
 fn an_interrupted_capture_leaves_nothing() {
     let shop = Shop::open();
-    let production = Production::start(Kind::Postgres);
+    let production = Production::start(Kind::Postgres, &[]);
     // Customers are written at once; orders can't be read as long as somebody holds the table.
     let mut holder = production.runtime.block_on(async {
         let mut holder = sqlx::PgConnection::connect(production.url()).await.expect("connects");

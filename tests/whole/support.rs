@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use reenact_environment::{Lease, Process, Provider as _, Registry, Wanted};
+use reenact_model::Kind;
 use sqlx::{Connection as _, Executor as _};
 
 const CUSTOMERS: &str = "
@@ -141,4 +143,35 @@ pub(crate) fn fails(code: i32, told: &[&str], output: &Output) -> String {
     }
     assert!(!text.to_lowercase().contains("canary"), "an original is told in:\n{text}");
     text
+}
+
+/// A server in a register of its own, taken down whether or not the test passes.
+pub(crate) struct Production {
+    pub(crate) runtime: tokio::runtime::Runtime,
+    provider: Process,
+    lease: Lease,
+    _state: tempfile::TempDir,
+}
+
+impl Production {
+    /// Starts a server of a kind, with settings in the words of its own configuration.
+    pub(crate) fn start(kind: Kind, settings: &[(&str, &str)]) -> Self {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let state = tempfile::tempdir().expect("a folder");
+        let provider = Process::new(Registry::at(state.path()).expect("a register"));
+        let provider = settings.iter().fold(provider, |provider, (name, value)| provider.setting(kind, *name, *value));
+        let lease = runtime.block_on(provider.lease(&Wanted::new([("one", kind)]))).expect("a server");
+        Self { runtime, provider, lease, _state: state }
+    }
+
+    /// The server's URL.
+    pub(crate) fn url(&self) -> &str {
+        self.lease.dsn("one").expect("a service").expose()
+    }
+}
+
+impl Drop for Production {
+    fn drop(&mut self) {
+        let _ = self.runtime.block_on(self.provider.release(&self.lease));
+    }
 }

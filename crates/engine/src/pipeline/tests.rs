@@ -80,3 +80,18 @@ fn variables_are_filled_in() {
     assert!(interpolate("${B}", &env).is_err());
     assert!(interpolate("${A", &env).is_err());
 }
+
+#[test]
+fn a_url_of_another_kind_is_refused_and_not_shown() {
+    for (kind, url) in [("sqlite", "postgres://u@canary/d"), ("postgres", "canary"), ("redis", "memory:canary")] {
+        let text = TEXT.replace("sqlite, url: \"${CUSTOMERS_URL}\"", &format!("{kind}, url: \"{url}\""));
+        let error = parse(&text).expect_err("refused");
+        let [finding] = error.findings() else { panic!("one finding: {error}") };
+        assert_eq!((&*finding.code, error.class()), ("PIPE-011", Class::Input));
+        assert!(finding.help.is_some() && !error.to_string().contains("canary"), "{error}");
+    }
+    for url in ["postgres://h/d", "postgresql://h/d"] {
+        let text = TEXT.replace("sqlite, url: \"${CUSTOMERS_URL}\"", &format!("postgres, url: \"{url}\""));
+        parse(&text).expect("taken");
+    }
+}
