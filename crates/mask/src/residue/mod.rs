@@ -52,6 +52,8 @@ pub struct Seen {
     /// The most words of a needle.
     most: usize,
     prints: Prints,
+    /// Which lengths they have, in bytes.
+    lengths: Vec<bool>,
     /// Numbers, by their digits: whether one is looked for depends on how many there are.
     numbers: BTreeMap<usize, Prints>,
     /// Folded originals with their classes, as long as they are few.
@@ -62,6 +64,7 @@ pub struct Seen {
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Needles {
     most: usize,
+    lengths: Vec<bool>,
     prints: Vec<u64>,
     numbers: Vec<(usize, Vec<u64>)>,
     texts: Option<Vec<(String, u8)>>,
@@ -81,13 +84,14 @@ impl Seen {
             words: Words::default(),
             most: 1,
             prints: Prints::default(),
+            lengths: vec![false; MOST_BYTES * 4],
             numbers: BTreeMap::new(),
             texts: Some(Vec::new()),
         }
     }
 
     /// Remembers an original that a mask of this group replaced, if it identifies somebody by itself.
-    pub(crate) fn see(&mut self, group: Group, text: &str) {
+    pub fn see(&mut self, group: Group, text: &str) {
         if text.len() < LEAST || text.len() > MOST_BYTES {
             return;
         }
@@ -125,11 +129,12 @@ impl Seen {
         }
         self.most = self.most.max(self.words.count());
         self.prints.insert(print);
+        self.lengths[self.words.letters_and_digits().min(MOST_BYTES * 4 - 1)] = true;
         if let Some(texts) = &mut self.texts {
             if texts.len() == FEW {
                 self.texts = None;
             } else if self.words.letters_and_digits() >= LEAST_INSIDE {
-                texts.push((self.words.compact().to_owned(), class));
+                texts.push((String::from_utf8_lossy(self.words.compact()).into_owned(), class));
             }
         }
     }
@@ -147,7 +152,8 @@ impl Seen {
             if self.count() == 0 {
                 return None;
             }
-            return Some(Needles { most: self.most, texts: self.texts.clone(), ..Needles::default() });
+            let (lengths, texts) = (self.lengths.clone(), self.texts.clone());
+            return Some(Needles { most: self.most, lengths, texts, ..Needles::default() });
         }
         let known = Needles { most: self.most, texts: Some(Vec::new()), ..Needles::default() };
         let mut left = number - 1;
@@ -169,7 +175,7 @@ impl Seen {
     /// Adds what other agents saw.
     pub(crate) fn absorb(&mut self, other: Self) {
         let (most, texts) = (other.most, other.texts);
-        self.learn(Needles { most, prints: Vec::new(), numbers: Vec::new(), texts });
+        self.learn(Needles { most, lengths: other.lengths, texts, ..Needles::default() });
         other.prints.into_each(|print| self.prints.insert(print));
         for (digits, prints) in other.numbers {
             let known = self.numbers.entry(digits).or_default();
@@ -180,6 +186,9 @@ impl Seen {
     /// Adds what another agent saw.
     pub fn learn(&mut self, needles: Needles) {
         self.most = self.most.max(needles.most);
+        for (known, new) in self.lengths.iter_mut().zip(needles.lengths) {
+            *known |= new;
+        }
         for print in needles.prints {
             self.prints.insert(print);
         }
@@ -215,7 +224,8 @@ impl Seen {
                 numbers[digits] = Some(prints.lookup());
             }
         }
-        let known = Known { most: self.most, prints: self.prints.lookup(), numbers, inside };
+        let lengths = self.lengths;
+        let known = Known { most: self.most, lengths, prints: self.prints.lookup(), numbers, inside };
         Search { known: Arc::new(known), roller: self.roller, words: Words::default() }
     }
 }
@@ -254,6 +264,8 @@ pub struct Search {
 struct Known {
     most: usize,
     prints: Lookup,
+    /// Which lengths needles have, in bytes: a run of another length needs no look-up.
+    lengths: Vec<bool>,
     numbers: Vec<Option<Lookup>>,
     /// Finds few needles inside of words; the class of each.
     inside: Option<(AhoCorasick, Vec<u8>)>,
@@ -289,14 +301,16 @@ impl Search {
         if self.words.letters_and_digits() < LEAST {
             return None;
         }
-        let Known { most, prints, numbers, inside } = &*self.known;
+        let Known { most, prints, lengths, numbers, inside } = &*self.known;
         let count = self.words.count();
         let found = self.roller.windows(&self.words, *most, |window| {
             if made && window.words == count {
                 return None;
             }
-            let known = if window.digits { numbers.get(window.bytes)?.as_ref()? } else { prints };
-            known.class(window.print)
+            if window.digits {
+                return numbers.get(window.bytes)?.as_ref()?.class(window.print());
+            }
+            if lengths.get(window.bytes) == Some(&true) { prints.class(window.print()) } else { None }
         });
         if found.is_some() {
             return found;

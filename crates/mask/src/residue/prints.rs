@@ -14,12 +14,27 @@ const BUCKETS: usize = 256;
 /// A set that grows.
 #[derive(Debug)]
 pub(super) struct Prints {
-    buckets: Vec<Vec<u64>>,
+    buckets: Vec<Bucket>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Bucket {
+    prints: Vec<u64>,
+    /// How many there were when they were sorted last.
+    settled: usize,
+}
+
+impl Bucket {
+    fn settle(&mut self) {
+        self.prints.sort_unstable();
+        self.prints.dedup();
+        self.settled = self.prints.len();
+    }
 }
 
 impl Default for Prints {
     fn default() -> Self {
-        Self { buckets: vec![Vec::new(); BUCKETS] }
+        Self { buckets: vec![Bucket::default(); BUCKETS] }
     }
 }
 
@@ -30,35 +45,33 @@ fn bucket(print: u64) -> usize {
 impl Prints {
     pub(super) fn insert(&mut self, print: u64) {
         let bucket = &mut self.buckets[bucket(print)];
-        if bucket.len() == bucket.capacity() {
-            bucket.sort_unstable();
-            bucket.dedup();
-            // A quarter more, as long as that is what new ones need.
-            bucket.reserve_exact((bucket.len() / 4).max(16));
+        if bucket.prints.len() == bucket.prints.capacity() {
+            // What came twice is taken out now and then, and an eighth more is what new ones need for a while.
+            if bucket.prints.len() >= 2 * bucket.settled.max(32) {
+                bucket.settle();
+            }
+            bucket.prints.reserve_exact((bucket.prints.len() / 8).max(16));
         }
-        bucket.push(print);
+        bucket.prints.push(print);
     }
 
     pub(super) fn len(&self) -> usize {
-        self.buckets.iter().map(Vec::len).sum()
+        self.buckets.iter().map(|bucket| bucket.prints.len()).sum()
     }
 
     /// Sorts, and takes out what is there twice.
     pub(super) fn settle(&mut self) {
-        for bucket in &mut self.buckets {
-            bucket.sort_unstable();
-            bucket.dedup();
-        }
+        self.buckets.iter_mut().for_each(Bucket::settle);
     }
 
     /// The n-th piece of a settled set; empty after the last.
     pub(super) fn block(&self, number: usize, size: usize) -> Vec<u64> {
         let mut skip = number * size;
         let mut out = Vec::new();
-        for bucket in &self.buckets {
-            let from = skip.min(bucket.len());
+        for Bucket { prints, .. } in &self.buckets {
+            let from = skip.min(prints.len());
             skip -= from;
-            out.extend(bucket[from..].iter().take(size - out.len()));
+            out.extend(prints[from..].iter().take(size - out.len()));
             if out.len() == size {
                 break;
             }
@@ -68,14 +81,16 @@ impl Prints {
 
     pub(super) fn into_each(self, mut take: impl FnMut(u64)) {
         for bucket in self.buckets {
-            bucket.into_iter().for_each(&mut take);
+            bucket.prints.into_iter().for_each(&mut take);
         }
     }
 
     pub(super) fn lookup(mut self) -> Lookup {
         self.settle();
-        let filter = Filter::new(self.len(), self.buckets.iter().flatten().copied());
-        Lookup { buckets: self.buckets, filter }
+        let buckets: Vec<Vec<u64>> = self.buckets.into_iter().map(|bucket| bucket.prints).collect();
+        let count = buckets.iter().map(Vec::len).sum();
+        let filter = Filter::new(count, buckets.iter().flatten().copied());
+        Lookup { buckets, filter }
     }
 }
 
@@ -148,7 +163,7 @@ mod tests {
         for n in (0..100_000).chain(0..100_000) {
             prints.insert(classed(of(n), 5));
         }
-        assert!(prints.buckets.iter().map(Vec::capacity).sum::<usize>() < 260_000);
+        assert!(prints.buckets.iter().map(|bucket| bucket.prints.capacity()).sum::<usize>() < 260_000);
         prints.settle();
         assert_eq!(prints.len(), 100_000);
         let blocks: Vec<u64> = (0..40).flat_map(|n| prints.block(n, 3_000)).collect();

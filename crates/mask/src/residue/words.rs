@@ -2,12 +2,10 @@
 //!
 //! Hidden here: what counts as equal. Letters are folded and everything between them is dropped, so `Ann.Lee@Corp.com`,
 //! `ann lee corp com` and `ANN-LEE(at)…` differ only in their words. A run's fingerprint is a polynomial over its bytes
-//! modulo 2^61 - 1 at a secret point (Carter and Wegman), so all runs of a text cost one pass.
+//! modulo 2^64 at a secret odd point (Karp and Rabin), so all runs of a text cost one pass. Two runs that fall together by chance
+//! give a false alarm, never a miss.
 
 use std::borrow::Cow;
-
-/// The modulus, a Mersenne prime.
-const MODULUS: u64 = (1 << 61) - 1;
 
 /// The longest run that is hashed, in bytes.
 const LONGEST: usize = 512;
@@ -15,7 +13,7 @@ const LONGEST: usize = 512;
 /// A text's words: its runs of letters and digits, folded.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Words {
-    compact: String,
+    compact: Vec<u8>,
     /// Where each word ends, and whether it is all digits.
     ends: Vec<(usize, bool)>,
 }
@@ -25,22 +23,35 @@ impl Words {
     pub(super) fn fold(&mut self, text: &str) {
         self.compact.clear();
         self.ends.clear();
-        let mut digits = true;
-        let mut open = false;
-        for c in text.chars() {
-            if c.is_alphanumeric() {
-                if !open {
-                    (open, digits) = (true, true);
-                }
-                digits &= c.is_ascii_digit();
-                if c.is_ascii() {
-                    self.compact.push(c.to_ascii_lowercase());
-                } else {
-                    self.compact.extend(c.to_lowercase());
-                }
+        if text.is_ascii() {
+            self.fold_ascii(text.as_bytes());
+            return;
+        }
+        let is_part = |c: char| c.is_alphanumeric();
+        let mut rest = text;
+        let mut utf8 = [0; 4];
+        while let Some(start) = rest.find(is_part) {
+            rest = &rest[start..];
+            let (word, after) = rest.split_at(rest.find(|c| !is_part(c)).unwrap_or(rest.len()));
+            for c in word.chars().flat_map(char::to_lowercase) {
+                self.compact.extend_from_slice(c.encode_utf8(&mut utf8).as_bytes());
+            }
+            self.ends.push((self.compact.len(), word.bytes().all(|b| b.is_ascii_digit())));
+            rest = after;
+        }
+    }
+
+    /// The same for most texts, byte by byte.
+    fn fold_ascii(&mut self, text: &[u8]) {
+        let (mut open, mut digits) = (false, true);
+        for byte in text {
+            if byte.is_ascii_alphanumeric() {
+                self.compact.push(byte.to_ascii_lowercase());
+                digits &= byte.is_ascii_digit();
+                open = true;
             } else if open {
-                open = false;
                 self.ends.push((self.compact.len(), digits));
+                (open, digits) = (false, true);
             }
         }
         if open {
@@ -48,7 +59,7 @@ impl Words {
         }
     }
 
-    pub(super) fn compact(&self) -> &str {
+    pub(super) fn compact(&self) -> &[u8] {
         &self.compact
     }
 
@@ -65,7 +76,7 @@ impl Words {
     }
 
     pub(super) fn has_digit(&self) -> bool {
-        self.compact.bytes().any(|b| b.is_ascii_digit())
+        self.compact.iter().any(u8::is_ascii_digit)
     }
 
     pub(super) fn is_one_plain_word(&self) -> bool {
@@ -75,10 +86,20 @@ impl Words {
 
 /// A run of words.
 pub(super) struct Window {
-    pub(super) print: u64,
+    hash: u64,
+    before: u64,
+    power: u64,
     pub(super) words: usize,
     pub(super) bytes: usize,
     pub(super) digits: bool,
+}
+
+impl Window {
+    /// Its fingerprint: the hash of the text up to its end, less that of what lies before it.
+    #[inline]
+    pub(super) fn print(&self) -> u64 {
+        spread(self.hash.wrapping_sub(self.before.wrapping_mul(self.power)))
+    }
 }
 
 /// Makes fingerprints at one secret point.
@@ -90,15 +111,7 @@ pub(super) struct Roller {
     starts: Vec<(usize, u64)>,
 }
 
-fn multiply(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    #[expect(clippy::cast_possible_truncation, reason = "both halves are below 2^61")]
-    let (low, high) = (product as u64 & MODULUS, (product >> 61) as u64);
-    let sum = low + high;
-    if sum >= MODULUS { sum - MODULUS } else { sum }
-}
-
-/// Spreads a residue over 64 bits, so that any of them may choose a bucket.
+/// Mixes all bits into all, so that any of them may choose a bucket.
 fn spread(hash: u64) -> u64 {
     let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     mixed ^ (mixed >> 29)
@@ -106,25 +119,22 @@ fn spread(hash: u64) -> u64 {
 
 impl Roller {
     pub(super) fn new(secret: u64) -> Self {
-        let base = secret % (MODULUS - 512) + 256;
+        let base = secret | 1;
         let mut powers = vec![1; LONGEST + 1];
         for n in 1..=LONGEST {
-            powers[n] = multiply(powers[n - 1], base);
+            powers[n] = base.wrapping_mul(powers[n - 1]);
         }
         Self { base, powers, starts: Vec::new() }
     }
 
     fn extend(&self, hash: u64, bytes: &[u8]) -> u64 {
         // One more than the byte, so that leading zeros count.
-        bytes.iter().fold(hash, |hash, byte| {
-            let sum = multiply(hash, self.base) + u64::from(*byte) + 1;
-            if sum >= MODULUS { sum - MODULUS } else { sum }
-        })
+        bytes.iter().fold(hash, |hash, byte| hash.wrapping_mul(self.base).wrapping_add(u64::from(*byte) + 1))
     }
 
     /// The fingerprint of all words as one run.
     pub(super) fn whole(&self, words: &Words) -> u64 {
-        spread(self.extend(0, words.compact.as_bytes()))
+        spread(self.extend(0, &words.compact))
     }
 
     /// Gives the runs of up to `most` words to `look`, until it finds something.
@@ -138,7 +148,7 @@ impl Roller {
         let (mut at, mut hash) = (0, 0);
         for (n, (end, _)) in words.ends.iter().enumerate() {
             self.starts.push((at, hash));
-            hash = self.extend(hash, &words.compact.as_bytes()[at..*end]);
+            hash = self.extend(hash, &words.compact[at..*end]);
             at = *end;
             let mut digits = true;
             for first in (n.saturating_sub(most - 1)..=n).rev() {
@@ -148,9 +158,8 @@ impl Roller {
                 if bytes > LONGEST {
                     break;
                 }
-                let behind = multiply(before, self.powers[bytes]);
-                let print = if hash >= behind { hash - behind } else { hash + MODULUS - behind };
-                let found = look(&Window { print: spread(print), words: n - first + 1, bytes, digits });
+                let power = self.powers[bytes];
+                let found = look(&Window { hash, before, power, words: n - first + 1, bytes, digits });
                 if found.is_some() {
                     return found;
                 }
@@ -180,14 +189,50 @@ pub(super) fn undone(text: &str) -> Vec<String> {
             out.push(plain);
         }
     }
-    let of_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_');
-    for run in text.split(|c: char| !of_base64(c)).filter(|run| run.len() >= 8) {
-        if run.len().is_multiple_of(2) && run.bytes().all(|b| b.is_ascii_hexdigit()) {
+    let of_base64 = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_');
+    for run in text.as_bytes().split(|b| !of_base64(b)).filter(|run| run.len() >= 8) {
+        if is_hex(run) {
             out.extend(hex::decode(run).ok().and_then(readable));
         }
-        out.extend(base64(run).and_then(readable));
+        if begins_a_text(&base64_begin(run)) {
+            out.extend(base64(run).and_then(readable));
+        }
     }
     out
+}
+
+/// Whether a text may begin with these bytes: most runs are no encoding, and their first characters tell, without decoding all.
+fn begins_a_text(bytes: &[u8]) -> bool {
+    let plain = |bytes: &[u8]| bytes.iter().all(|b| !b.is_ascii_control() || b.is_ascii_whitespace());
+    match std::str::from_utf8(bytes) {
+        Ok(_) => plain(bytes),
+        // A character may go on behind what was decoded.
+        Err(error) => error.error_len().is_none() && plain(&bytes[..error.valid_up_to()]),
+    }
+}
+
+/// Six bytes out of eight digits.
+fn base64_begin(run: &[u8]) -> [u8; 6] {
+    let digit = |b: &u8| match b {
+        b'A'..=b'Z' => b - b'A',
+        b'a'..=b'z' => b - b'a' + 26,
+        b'0'..=b'9' => b - b'0' + 52,
+        b'+' | b'-' => 62,
+        _ => 63,
+    };
+    let bits = run[..8].iter().fold(0_u64, |bits, b| bits << 6 | u64::from(digit(b)));
+    let mut out = [0; 6];
+    out.copy_from_slice(&bits.to_be_bytes()[2..]);
+    out
+}
+
+/// Whether all of a run is hexadecimal, and may be a text.
+fn is_hex(run: &[u8]) -> bool {
+    let mut first = [0];
+    run.len().is_multiple_of(2)
+        && hex::decode_to_slice(&run[..2], &mut first).is_ok()
+        && begins_a_text(&first)
+        && run.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// Bytes that are a text that somebody could have written.
@@ -195,10 +240,10 @@ fn readable(bytes: Vec<u8>) -> Option<String> {
     String::from_utf8(bytes).ok().filter(|text| !text.chars().any(|c| c.is_control() && !c.is_whitespace()))
 }
 
-fn base64(run: &str) -> Option<Vec<u8>> {
+fn base64(run: &[u8]) -> Option<Vec<u8>> {
     use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-    let engine = if run.contains(['-', '_']) { &URL_SAFE_NO_PAD } else { &STANDARD_NO_PAD };
+    let engine = if run.iter().any(|b| matches!(b, b'-' | b'_')) { &URL_SAFE_NO_PAD } else { &STANDARD_NO_PAD };
     engine.decode(run).ok()
 }
 
