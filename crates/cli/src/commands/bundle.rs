@@ -41,6 +41,7 @@ pub(crate) fn inspect(args: &Inspect, json: bool) -> Result<u8> {
     render::out(&format!("signed by {}", bundle.signer()));
     render::out(&format!("written by {}", contents.tool));
     render::out(&format!("cut: {:?}, skew {} ms", record.grade, record.skew_ms).to_lowercase());
+    render::out(&super::capture::residue(&record));
     for part in &record.parts {
         let at: Vec<String> = part.position.at.iter().map(|(k, v)| format!("{k} {v}")).collect();
         render::out(&format!("  {} {}: {}", part.service, part.part, at.join(", ")));

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use reenact_bundle::{BundleWriter, Directory};
-use reenact_engine::capture::{self, Agent, Captured, Captures, LocalAgent, Planned};
+use reenact_engine::CaptureRecord;
+use reenact_engine::capture::{self, Agent, Captured, Captures, LocalAgent, Planned, Residue};
 use reenact_engine::pipeline::{Pipeline, Seeds};
 use reenact_mask::{Action, RootKey};
 use reenact_model::{Class, Error, Result};
@@ -167,12 +168,13 @@ fn show_captured(done: &Captured, to: &Path, json: bool) {
             "format": "reenact/capture", "format_version": "1.0", "bundle": done.bundle.to_string(),
             "path": to.display().to_string(), "grade": done.record.grade, "records": total, "queries": queries,
             "entities": done.rows.iter().map(|(e, n)| (e.to_string(), n)).collect::<std::collections::BTreeMap<_, _>>(),
-            "seeds": done.record.seeds, "dangling": done.record.dangling.iter().map(|d| d.keys.len()).sum::<usize>(),
+            "residue": done.record.residue, "seeds": done.record.seeds, "dangling": done.record.dangling.iter().map(|d| d.keys.len()).sum::<usize>(),
         }));
         return;
     }
     render::out(&format!("captured {total} records of {} entities with {queries} queries", done.rows.len()));
     render::out(&format!("cut: {} (skew {} ms)", grade(done), done.record.skew_ms));
+    render::out(&residue(&done.record));
     for (seed, pseudonym) in &done.record.seeds {
         render::out(&format!("seed.{seed} -> {}", pseudonym.join(", ")));
     }
@@ -189,6 +191,17 @@ fn show_captured(done: &Captured, to: &Path, json: bool) {
         to.display(),
         to.display()
     ));
+}
+
+/// What the residue proof looked at, in a sentence.
+pub(crate) fn residue(record: &CaptureRecord) -> String {
+    match record.residue {
+        Some(Residue { originals: 0, .. }) => "residue: no masked value identifies anybody by itself, so none was looked for".to_owned(),
+        Some(Residue { originals, values }) => {
+            format!("residue: {originals} forms of masked values looked for in {values} written values, none found")
+        }
+        None => "residue: not looked for by the version that captured".to_owned(),
+    }
 }
 
 fn grade(done: &Captured) -> String {

@@ -256,6 +256,7 @@ fn show_captured(captured: &Captured) {
     let rows: Vec<Vec<String>> = captured.rows.iter().map(|(e, n)| vec![e.to_string(), n.to_string()]).collect();
     render::out(&render::table(&["entity", "records"], &rows));
     render::out(&format!("cut: {:?}, skew {} ms", captured.record.grade, captured.record.skew_ms).to_lowercase());
+    render::out(&super::capture::residue(&captured.record));
     for (seed, pseudonym) in &captured.record.seeds {
         render::out(&format!("seed.{seed} -> {}", pseudonym.join(", ")));
     }
