@@ -73,8 +73,7 @@ fn every_exit_code_is_listed() {
             "README.md lacks the exit code of {class:?}"
         );
     }
-    let reserved =
-        [Class::Partial, Class::Findings, Class::Await].map(|class| class.exit_code().to_string());
+    let reserved = [Class::Partial, Class::Findings, Class::Await].map(|class| class.exit_code().to_string());
     let line = format!("{}, {} and {} are reserved", reserved[0], reserved[1], reserved[2]);
     assert!(README.contains(&line), "README.md lacks: {line}");
 }

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -133,7 +133,7 @@ impl Written {
         self.0.metadata.metadata().num_row_groups()
     }
 
-    /// Gives some columns of a row group, batch by batch.
+    /// Gives some columns of a row group, batch by batch; texts and bytes that were written with a dictionary come as one.
     ///
     /// # Errors
     /// [`reenact_model::Class::Bundle`] if it can't be read, and what `take` gives.
@@ -145,7 +145,22 @@ impl Written {
     ) -> Result<()> {
         let (info, chunks) = (&self.0.info, &self.0.chunks);
         let wanted = ProjectionMask::columns(self.0.metadata.parquet_schema(), columns.iter().map(String::as_str));
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.clone(), self.0.metadata.clone())
+        let file = self.0.metadata.metadata();
+        let typed = |(n, field): (usize, &Arc<Field>)| {
+            let has_dictionary = file.row_group(group).column(n).dictionary_page_offset().is_some();
+            if has_dictionary && matches!(field.data_type(), DataType::Utf8 | DataType::Binary) {
+                let values = Box::new(field.data_type().clone());
+                let dictionary = DataType::Dictionary(Box::new(DataType::Int32), values);
+                return Arc::new(Field::new(field.name(), dictionary, field.is_nullable()));
+            }
+            Arc::clone(field)
+        };
+        let fields = self.0.metadata.schema().fields().iter().enumerate().map(typed).collect::<Vec<_>>();
+        let options =
+            ArrowReaderOptions::new().with_skip_arrow_metadata(true).with_schema(Arc::new(Schema::new(fields)));
+        let metadata =
+            guarded(info, chunks, || ArrowReaderMetadata::try_new(Arc::clone(file), options).map_err(|_| ()))?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.clone(), metadata)
             .with_row_groups(vec![group])
             .with_projection(wanted)
             .with_batch_size(columns::CHUNK_ROWS);

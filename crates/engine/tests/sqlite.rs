@@ -300,3 +300,34 @@ async fn a_schema_that_holds_what_was_masked_stops_the_capture() {
     assert_eq!(error.class(), Class::Residue, "{error}");
     assert!(!error.to_string().contains("bob"), "{error}");
 }
+
+#[tokio::test]
+async fn a_value_that_stands_in_few_of_many_rows_is_found() {
+    let policy =
+        POLICY.replace("on: [ \"**.note\" ], mask: redact", "on: [ orders/orders.note ], keep: { reason: sabotage }");
+    let text = PIPELINE.replace(
+        "{ from: orders/orders, where: { id: \"${seed.order}\" }, children: true }",
+        "{ from: customers/** }, { from: orders/** }",
+    );
+    for leaks in [true, false] {
+        let (shop, keys, place) = (Shop::open().await, Keys::new(), Arc::new(Memory::new()));
+        let mut orders = sqlx::SqliteConnection::connect(&shop.url("orders.db")).await.expect("opens");
+        // Few different notes, so the column is written with a dictionary.
+        let sql = "with recursive n (i) as (select 100 union all select i + 1 from n where i < 30000)
+            insert into orders select i, 2, case i % 20000 when 9999 then ?1 else 'note ' || i % 5 end from n";
+        let note = if leaks { "for Eve@Canary.test!" } else { "for nobody" };
+        sqlx::query(sql).bind(note).execute(&mut orders).await.expect("fills");
+        sqlx::query("update orders set note = null where id < 100").execute(&mut orders).await.expect("cleans");
+        let done = captured(&shop.pipeline(&text), &policy, &keys, &place, "", true).await;
+        match done {
+            Err(error) if leaks => assert_eq!(error.class(), Class::Residue, "{error}"),
+            Ok(done) if !leaks => {
+                assert!(
+                    done.record.residue.is_some_and(|residue| residue.values < 40_000),
+                    "a value that repeats counts once"
+                )
+            }
+            other => panic!("leaks: {leaks}: {:?}", other.map(|done| done.rows)),
+        }
+    }
+}

@@ -196,7 +196,9 @@ fn show_captured(done: &Captured, to: &Path, json: bool) {
 /// What the residue proof looked at, in a sentence.
 pub(crate) fn residue(record: &CaptureRecord) -> String {
     match record.residue {
-        Some(Residue { originals: 0, .. }) => "residue: no masked value identifies anybody by itself, so none was looked for".to_owned(),
+        Some(Residue { originals: 0, .. }) => {
+            "residue: no masked value identifies anybody by itself, so none was looked for".to_owned()
+        }
         Some(Residue { originals, values }) => {
             format!("residue: {originals} forms of masked values looked for in {values} written values, none found")
         }

@@ -23,7 +23,7 @@ use crate::domain::ScopeKeys;
 use crate::kernels::Group;
 use prints::{Lookup, Prints, classed};
 pub use rows::Searcher;
-use words::{Roller, Words};
+use words::Words;
 
 /// So many values are also looked for inside of words; beyond that, at the borders of words only.
 const FEW: usize = 20_000;
@@ -47,7 +47,6 @@ const DEPTH: u32 = 3;
 /// The originals that an agent's masks replaced, as fingerprints under the scope's key.
 #[derive(Debug)]
 pub struct Seen {
-    roller: Roller,
     words: Words,
     /// The most words of a needle.
     most: usize,
@@ -80,8 +79,7 @@ impl Seen {
     /// Has seen nothing; all agents of one scope make the same fingerprints.
     pub fn new(keys: &ScopeKeys) -> Self {
         Self {
-            roller: Roller::new(keys.domain("residue").number(b"base")),
-            words: Words::default(),
+            words: Words::new(keys.domain("residue").number(b"base")),
             most: 1,
             prints: Prints::default(),
             lengths: vec![false; MOST_BYTES * 4],
@@ -104,7 +102,7 @@ impl Seen {
             && !rest.contains(['@', ' '])
         {
             self.add(Group::Contact);
-            self.words.fold(local);
+            self.words.keep_first(local.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).count());
             // A local part that is one plain word would be found in every text that uses the word.
             let count = self.words.letters_and_digits();
             if count >= LEAST && (!self.words.is_one_plain_word() || count >= 12) {
@@ -120,7 +118,7 @@ impl Seen {
     /// Remembers what is folded.
     fn add(&mut self, group: Group) {
         let class = code(group);
-        let print = classed(self.roller.whole(&self.words), class);
+        let print = classed(self.words.whole(), class);
         if self.words.is_digits() {
             self.numbers.entry(self.words.letters_and_digits()).or_default().insert(print);
             // A number is written in groups in many ways.
@@ -226,7 +224,7 @@ impl Seen {
         }
         let lengths = self.lengths;
         let known = Known { most: self.most, lengths, prints: self.prints.lookup(), numbers, inside };
-        Search { known: Arc::new(known), roller: self.roller, words: Words::default() }
+        Search { known: Arc::new(known), words: self.words }
     }
 }
 
@@ -256,7 +254,6 @@ fn worth(group: Group, text: &str, words: &Words) -> bool {
 #[derive(Clone, Debug)]
 pub struct Search {
     known: Arc<Known>,
-    roller: Roller,
     words: Words,
 }
 
@@ -303,7 +300,7 @@ impl Search {
         }
         let Known { most, prints, lengths, numbers, inside } = &*self.known;
         let count = self.words.count();
-        let found = self.roller.windows(&self.words, *most, |window| {
+        let found = self.words.windows(*most, |window| {
             if made && window.words == count {
                 return None;
             }

@@ -5,8 +5,9 @@
 //! no identifier. A place whose value a mask made is told from one that was kept.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use reenact_model::canonical::{self, Reader};
 use reenact_model::names::Step;
 use reenact_model::payload::{Node, cell};
@@ -23,34 +24,28 @@ pub struct Searcher {
     look: Look,
     hits: BTreeMap<FieldId, Group>,
     account: Option<Group>,
+    /// The dictionary of each column that was looked through last: the batches of a row group share it.
+    dictionaries: BTreeMap<String, ArrayRef>,
 }
 
 #[derive(Debug)]
 struct Look {
     search: Search,
-    recent: Recent,
     values: u64,
 }
 
 impl Look {
     fn finds(&mut self, text: &str, made: bool) -> Option<Group> {
         self.values += 1;
-        if self.recent.was_clean(text, made) {
-            return None;
-        }
-        let found = self.search.finds(text, made);
-        if found.is_none() {
-            self.recent.keep(text, made);
-        }
-        found
+        self.search.finds(text, made)
     }
 }
 
 impl Searcher {
     /// A searcher that knows by a plan what masks made; as many as there are threads may share one search.
     pub fn new(masker: Masker, search: Search) -> Self {
-        let look = Look { search, recent: Recent::default(), values: 0 };
-        Self { masker, look, hits: BTreeMap::new(), account: None }
+        let look = Look { search, values: 0 };
+        Self { masker, look, hits: BTreeMap::new(), account: None, dictionaries: BTreeMap::new() }
     }
 
     /// How many values were looked at.
@@ -64,7 +59,7 @@ impl Searcher {
         entity.writable().filter(|field| is_searched(field.value, numbers)).map(|field| field.name.clone()).collect()
     }
 
-    /// Looks through rows as they were written, or some of their columns.
+    /// Looks through rows as they were written, or some of their columns; those that are dictionaries, once a dictionary.
     ///
     /// # Errors
     /// If the rows are not of an entity of the plan.
@@ -72,6 +67,17 @@ impl Searcher {
         let numbers = self.look.search.has_numbers();
         for field in entity.writable().filter(|field| is_searched(field.value, numbers)) {
             let Some(array) = rows.column_by_name(&field.name) else { continue };
+            let array = match array.as_any_dictionary_opt() {
+                None => array,
+                Some(dictionary) => {
+                    let known = self.dictionaries.get(&field.name);
+                    if known.is_some_and(|known| Arc::ptr_eq(known, dictionary.values())) {
+                        continue;
+                    }
+                    self.dictionaries.insert(field.name.clone(), Arc::clone(dictionary.values()));
+                    dictionary.values()
+                }
+            };
             let at = |path: Option<Path>| {
                 let column = FieldPath::column(&field.name);
                 FieldId::new(&entity.id, &path.map_or(column, |path| FieldPath::inner(&field.name, path)))
@@ -193,40 +199,4 @@ fn leaves(
         }
     });
     failed.map_or(Ok(()), Err)
-}
-
-/// Values that were looked at a moment ago: columns repeat.
-#[derive(Debug)]
-struct Recent {
-    slots: Vec<(String, bool)>,
-}
-
-impl Default for Recent {
-    fn default() -> Self {
-        Self { slots: vec![(String::new(), false); 1024] }
-    }
-}
-
-impl Recent {
-    /// Where a text is kept: by its length and its ends.
-    fn slot(&self, text: &str) -> usize {
-        let bytes = text.as_bytes();
-        let ends = bytes.iter().take(12).chain(bytes.iter().rev().take(12));
-        ends.fold(bytes.len(), |hash, byte| hash.wrapping_mul(31).wrapping_add(usize::from(*byte))) % self.slots.len()
-    }
-
-    fn was_clean(&self, text: &str, made: bool) -> bool {
-        let (known, of_made) = &self.slots[self.slot(text)];
-        *of_made == made && known == text && !text.is_empty()
-    }
-
-    fn keep(&mut self, text: &str, made: bool) {
-        if text.len() <= 64 {
-            let slot = self.slot(text);
-            let (known, of_made) = &mut self.slots[slot];
-            known.clear();
-            known.push_str(text);
-            *of_made = made;
-        }
-    }
 }

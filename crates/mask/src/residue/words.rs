@@ -10,78 +10,21 @@ use std::borrow::Cow;
 /// The longest run that is hashed, in bytes.
 const LONGEST: usize = 512;
 
-/// A text's words: its runs of letters and digits, folded.
-#[derive(Clone, Debug, Default)]
+/// A text's words: its runs of letters and digits, folded, with the hashes of all that lies before each end.
+#[derive(Clone, Debug)]
 pub(super) struct Words {
+    base: u64,
+    powers: Vec<u64>,
     compact: Vec<u8>,
-    /// Where each word ends, and whether it is all digits.
-    ends: Vec<(usize, bool)>,
+    ends: Vec<End>,
 }
 
-impl Words {
-    /// Takes a text in place of the last one.
-    pub(super) fn fold(&mut self, text: &str) {
-        self.compact.clear();
-        self.ends.clear();
-        if text.is_ascii() {
-            self.fold_ascii(text.as_bytes());
-            return;
-        }
-        let is_part = |c: char| c.is_alphanumeric();
-        let mut rest = text;
-        let mut utf8 = [0; 4];
-        while let Some(start) = rest.find(is_part) {
-            rest = &rest[start..];
-            let (word, after) = rest.split_at(rest.find(|c| !is_part(c)).unwrap_or(rest.len()));
-            for c in word.chars().flat_map(char::to_lowercase) {
-                self.compact.extend_from_slice(c.encode_utf8(&mut utf8).as_bytes());
-            }
-            self.ends.push((self.compact.len(), word.bytes().all(|b| b.is_ascii_digit())));
-            rest = after;
-        }
-    }
-
-    /// The same for most texts, byte by byte.
-    fn fold_ascii(&mut self, text: &[u8]) {
-        let (mut open, mut digits) = (false, true);
-        for byte in text {
-            if byte.is_ascii_alphanumeric() {
-                self.compact.push(byte.to_ascii_lowercase());
-                digits &= byte.is_ascii_digit();
-                open = true;
-            } else if open {
-                self.ends.push((self.compact.len(), digits));
-                (open, digits) = (false, true);
-            }
-        }
-        if open {
-            self.ends.push((self.compact.len(), digits));
-        }
-    }
-
-    pub(super) fn compact(&self) -> &[u8] {
-        &self.compact
-    }
-
-    pub(super) fn count(&self) -> usize {
-        self.ends.len()
-    }
-
-    pub(super) fn letters_and_digits(&self) -> usize {
-        self.compact.len()
-    }
-
-    pub(super) fn is_digits(&self) -> bool {
-        self.ends.iter().all(|(_, digits)| *digits)
-    }
-
-    pub(super) fn has_digit(&self) -> bool {
-        self.compact.iter().any(u8::is_ascii_digit)
-    }
-
-    pub(super) fn is_one_plain_word(&self) -> bool {
-        self.ends.len() == 1 && !self.has_digit()
-    }
+#[derive(Clone, Copy, Debug)]
+struct End {
+    at: usize,
+    hash: u64,
+    /// Whether the word is all digits.
+    digits: bool,
 }
 
 /// A run of words.
@@ -102,64 +45,130 @@ impl Window {
     }
 }
 
-/// Makes fingerprints at one secret point.
-#[derive(Clone, Debug)]
-pub(super) struct Roller {
-    base: u64,
-    powers: Vec<u64>,
-    /// Where each word of the text at hand starts, and the hash of all before it.
-    starts: Vec<(usize, u64)>,
-}
-
 /// Mixes all bits into all, so that any of them may choose a bucket.
 fn spread(hash: u64) -> u64 {
     let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     mixed ^ (mixed >> 29)
 }
 
-impl Roller {
+/// What an ASCII byte is in a folded text; 0 between words.
+const FOLDED: [u8; 256] = {
+    let mut folded = [0; 256];
+    let mut byte = 0;
+    while byte < 128_u8 {
+        if byte.is_ascii_alphanumeric() {
+            folded[byte as usize] = byte.to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    folded
+};
+
+impl Words {
+    /// No words yet; equal secrets give equal fingerprints.
     pub(super) fn new(secret: u64) -> Self {
         let base = secret | 1;
-        let mut powers = vec![1; LONGEST + 1];
+        let mut powers = vec![1_u64; LONGEST + 1];
         for n in 1..=LONGEST {
             powers[n] = base.wrapping_mul(powers[n - 1]);
         }
-        Self { base, powers, starts: Vec::new() }
+        Self { base, powers, compact: Vec::new(), ends: Vec::new() }
     }
 
-    fn extend(&self, hash: u64, bytes: &[u8]) -> u64 {
+    /// Takes a text in place of the last one.
+    pub(super) fn fold(&mut self, text: &str) {
+        self.compact.clear();
+        self.ends.clear();
+        self.compact.reserve(text.len());
+        let mut hash = 0_u64;
         // One more than the byte, so that leading zeros count.
-        bytes.iter().fold(hash, |hash, byte| hash.wrapping_mul(self.base).wrapping_add(u64::from(*byte) + 1))
+        let base = self.base;
+        let step = |hash: u64, byte: u8| hash.wrapping_mul(base).wrapping_add(u64::from(byte) + 1);
+        if text.is_ascii() {
+            let (mut open, mut digits) = (false, true);
+            for byte in text.bytes() {
+                let folded = FOLDED[usize::from(byte)];
+                if folded != 0 {
+                    self.compact.push(folded);
+                    hash = step(hash, folded);
+                    digits &= folded <= b'9';
+                    open = true;
+                } else if open {
+                    self.ends.push(End { at: self.compact.len(), hash, digits });
+                    (open, digits) = (false, true);
+                }
+            }
+            if open {
+                self.ends.push(End { at: self.compact.len(), hash, digits });
+            }
+            return;
+        }
+        let mut rest = text;
+        let mut utf8 = [0; 4];
+        while let Some(start) = rest.find(char::is_alphanumeric) {
+            rest = &rest[start..];
+            let (word, after) = rest.split_at(rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len()));
+            for c in word.chars().flat_map(char::to_lowercase) {
+                for byte in c.encode_utf8(&mut utf8).bytes() {
+                    self.compact.push(byte);
+                    hash = step(hash, byte);
+                }
+            }
+            let digits = word.bytes().all(|b| b.is_ascii_digit());
+            self.ends.push(End { at: self.compact.len(), hash, digits });
+            rest = after;
+        }
+    }
+
+    /// Keeps the first words only.
+    pub(super) fn keep_first(&mut self, words: usize) {
+        self.ends.truncate(words);
+        self.compact.truncate(self.ends.last().map_or(0, |end| end.at));
+    }
+
+    pub(super) fn compact(&self) -> &[u8] {
+        &self.compact
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(super) fn letters_and_digits(&self) -> usize {
+        self.compact.len()
+    }
+
+    pub(super) fn is_digits(&self) -> bool {
+        self.ends.iter().all(|end| end.digits)
+    }
+
+    pub(super) fn has_digit(&self) -> bool {
+        self.compact.iter().any(u8::is_ascii_digit)
+    }
+
+    pub(super) fn is_one_plain_word(&self) -> bool {
+        self.ends.len() == 1 && !self.has_digit()
     }
 
     /// The fingerprint of all words as one run.
-    pub(super) fn whole(&self, words: &Words) -> u64 {
-        spread(self.extend(0, &words.compact))
+    pub(super) fn whole(&self) -> u64 {
+        spread(self.ends.last().map_or(0, |end| end.hash))
     }
 
     /// Gives the runs of up to `most` words to `look`, until it finds something.
-    pub(super) fn windows(
-        &mut self,
-        words: &Words,
-        most: usize,
-        mut look: impl FnMut(&Window) -> Option<u8>,
-    ) -> Option<u8> {
-        self.starts.clear();
-        let (mut at, mut hash) = (0, 0);
-        for (n, (end, _)) in words.ends.iter().enumerate() {
-            self.starts.push((at, hash));
-            hash = self.extend(hash, &words.compact[at..*end]);
-            at = *end;
+    pub(super) fn windows(&self, most: usize, mut look: impl FnMut(&Window) -> Option<u8>) -> Option<u8> {
+        for (n, end) in self.ends.iter().enumerate() {
             let mut digits = true;
             for first in (n.saturating_sub(most - 1)..=n).rev() {
-                digits &= words.ends[first].1;
-                let (start, before) = self.starts[first];
-                let bytes = *end - start;
-                if bytes > LONGEST {
-                    break;
-                }
-                let power = self.powers[bytes];
-                let found = look(&Window { hash, before, power, words: n - first + 1, bytes, digits });
+                digits &= self.ends[first].digits;
+                let (start, before) = match first.checked_sub(1) {
+                    Some(last) => (self.ends[last].at, self.ends[last].hash),
+                    None => (0, 0),
+                };
+                let bytes = end.at - start;
+                let Some(power) = self.powers.get(bytes) else { break };
+                let window = Window { hash: end.hash, before, power: *power, words: n - first + 1, bytes, digits };
+                let found = look(&window);
                 if found.is_some() {
                     return found;
                 }
