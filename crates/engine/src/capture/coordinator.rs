@@ -42,7 +42,7 @@ pub struct Captured {
 /// `planned` is the digest of a plan that was reviewed, if there was one.
 ///
 /// # Errors
-/// Findings as for [`plan`]; [`Class::Limit`] with the edge that blew up; what stores and the bundle report. Whatever
+/// Findings as for [`plan()`]; [`Class::Limit`] with the edge that blew up; what stores and the bundle report. Whatever
 /// fails, no bundle is left behind.
 #[expect(clippy::too_many_arguments, reason = "each is a decision of the caller")]
 pub async fn capture(
