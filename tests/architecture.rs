@@ -35,7 +35,7 @@ const EDGES: &[(&str, &[&str])] = &[
 /// More edges, for development dependencies only.
 const DEV_EDGES: &[(&str, &str)] = &[("reenact-stores", "reenact-environment")];
 /// Crates that are still to come.
-const TO_COME: &[&str] = &["reenact-review", "reenact-testkit"];
+const TO_COME: &[&str] = &["reenact-testkit"];
 
 /// Crates without any IO.
 const PURE: &[&str] = &["reenact-model", "reenact-mask", "reenact-bundle"];

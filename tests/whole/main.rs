@@ -3,6 +3,7 @@
 mod bad_input;
 mod commands;
 mod demo;
+mod policy;
 mod servers;
 mod signals;
 mod support;

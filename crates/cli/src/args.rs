@@ -70,6 +70,84 @@ pub(crate) enum Command {
     Keys(Keys),
     /// List the masks
     Masks,
+    /// Review a policy: what it decides, what is wrong with it, what a change of it means
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum PolicyCommand {
+    /// Hold the policy of a pipeline against the schemas: all findings at once; exit code 10 if there are errors
+    Check(PolicyCheck),
+    /// Compare two policies by their effect on every field; exit code 10 if one is protected less
+    Diff(PolicyDiff),
+    /// Tell which rule decides a field, and why the others don't
+    Explain(PolicyExplain),
+}
+
+/// How a review is written.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// One JSON document
+    Json,
+    /// A comment for a pull request, within its limits
+    Markdown,
+    /// Annotations of a GitHub workflow
+    Github,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// `JUnit` XML
+    Junit,
+}
+
+/// Where schemas come from: the servers, of which no record is read, or a file.
+#[derive(Args, Debug)]
+pub(crate) struct SchemaArgs {
+    /// Take the schemas from this file, and ask no server
+    #[arg(long, value_name = "FILE")]
+    pub(crate) schemas: Option<PathBuf>,
+    /// Keep the servers' schemas in this file, for reviews that can't reach them
+    #[arg(long, value_name = "FILE", conflicts_with = "schemas")]
+    pub(crate) save_schemas: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PolicyCheck {
+    /// The pipeline's file; its policy is checked
+    pub(crate) pipeline: PathBuf,
+    #[command(flatten)]
+    pub(crate) schemas: SchemaArgs,
+    /// How findings are written
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+    /// Warnings fail too
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PolicyDiff {
+    /// The pipeline's file
+    pub(crate) pipeline: PathBuf,
+    /// The policy as it was: a file, or `REVISION:PATH` in git
+    pub(crate) before: String,
+    /// The policy as it is to be; the pipeline's own if left out
+    pub(crate) after: Option<String>,
+    #[command(flatten)]
+    pub(crate) schemas: SchemaArgs,
+    /// How changes are written: `text`, `json` or `markdown`
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PolicyExplain {
+    /// The pipeline's file
+    pub(crate) pipeline: PathBuf,
+    /// The field: `service/entity.field`, or `service/entity.field:$.path`
+    pub(crate) field: String,
 }
 
 #[derive(Args, Debug)]

@@ -6,4 +6,5 @@ pub(crate) mod demo;
 pub(crate) mod environment;
 pub(crate) mod keys;
 pub(crate) mod masks;
+pub(crate) mod policy;
 pub(crate) mod replay;

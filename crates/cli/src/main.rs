@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use args::{Cli, Command, Output};
+use args::{Cli, Command, Output, PolicyCommand};
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| render::line(&bug(panic))));
@@ -120,6 +120,9 @@ async fn dispatch(cli: Cli) -> reenact_model::Result<u8> {
         Command::Mark(args) => commands::environment::mark(&args).await,
         Command::Keys(args) => commands::keys::run(&args),
         Command::Masks => Ok(commands::masks::run(json)),
+        Command::Policy(PolicyCommand::Check(args)) => commands::policy::check(&args, json).await,
+        Command::Policy(PolicyCommand::Diff(args)) => commands::policy::diff(&args, json).await,
+        Command::Policy(PolicyCommand::Explain(args)) => commands::policy::explain(&args, json),
     }
 }
 

@@ -13,7 +13,7 @@ mod scout;
 mod sealed;
 
 pub use agent::{Agent, Collected, Described, Estimated, Found, RootSetup, Scouted, Searched, Setup, Step, What};
-pub use coordinator::{Captured, Captures, Planned, capture, plan};
+pub use coordinator::{Captured, Captures, Planned, capture, plan, policy_file, schemas};
 pub use local::LocalAgent;
 pub use pipe::{PipeAgent, serve};
 pub use residue::Residue;

@@ -4,7 +4,7 @@
 //! the server's own catalog and from what the pipeline declares; the mask plan, the closure, the bundle and the
 //! replay all work from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -396,6 +396,22 @@ impl ServiceCatalog {
     pub fn entity(&self, name: &str) -> Option<&Arc<Entity>> {
         self.entities.iter().find(|entity| entity.id.name == name)
     }
+}
+
+/// What a policy is resolved against: the schemas that a capture may read. It holds no value of a record, so it may lie beside
+/// the policy, and a review needs no way to production.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Schemas {
+    /// `reenact/schemas`.
+    pub format: String,
+    /// The version of this document's shape.
+    pub format_version: String,
+    /// What each service holds.
+    pub catalogs: Vec<ServiceCatalog>,
+    /// All relationships, declared and virtual.
+    pub relationships: Vec<Relationship>,
+    /// The entities that the capture may read.
+    pub reached: BTreeSet<EntityId>,
 }
 
 /// What the pipeline declares of a service beyond its URL: the entities of stores without a schema.

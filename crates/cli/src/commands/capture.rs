@@ -8,7 +8,7 @@ use reenact_bundle::{BundleWriter, Directory};
 use reenact_engine::CaptureRecord;
 use reenact_engine::capture::{self, Agent, Captured, Captures, LocalAgent, Planned, Residue};
 use reenact_engine::pipeline::{Pipeline, Seeds};
-use reenact_mask::{Action, RootKey};
+use reenact_mask::RootKey;
 use reenact_model::{Class, Error, Result};
 
 use crate::args::{Capture, Output, Plan};
@@ -102,14 +102,7 @@ pub(crate) fn decisions(decisions: &[reenact_mask::Decision]) -> String {
     let rows: Vec<Vec<String>> = decisions
         .iter()
         .map(|d| {
-            let what = match &d.action {
-                Action::Mask { mask, domain } if domain.starts_with("rule:") => mask.clone(),
-                Action::Mask { mask, domain } => format!("{mask} (domain {domain})"),
-                Action::Keep(keep) => format!("kept: {}", keep.reason),
-                Action::Redact => "redacted: undecided".to_owned(),
-                Action::Coordinate => "coordinate".to_owned(),
-                Action::Payload => "taken apart".to_owned(),
-            };
+            let what = reenact_review::diff::words(&d.action);
             vec![d.field.to_string(), what, d.rule.clone().unwrap_or_default()]
         })
         .collect();

@@ -19,7 +19,7 @@ use crate::pipeline::{Pipeline, Seeds};
 use crate::record::CaptureRecord;
 
 use self::plan::prepare;
-pub use self::plan::{Planned, plan};
+pub use self::plan::{Planned, plan, policy_file, schemas};
 use self::record::{grade, record};
 use self::walk::Walk;
 

@@ -157,7 +157,8 @@ impl Policy {
         }
     }
 
-    fn digest_of(text: &str) -> String {
+    /// SHA-256 of a policy's text, in hexadecimal.
+    pub fn digest_of(text: &str) -> String {
         hex::encode(Sha256::digest(text.as_bytes()))
     }
 }

@@ -116,7 +116,7 @@ impl Document {
         if self.version.value != 1 {
             let site = Site::default().with_span(Some(at(self.version.referenced)));
             findings.push(
-                Finding::error("POL-002", site, format!("version {} is not known", self.version.value))
+                Finding::error("POL-017", site, format!("version {} is not known", self.version.value))
                     .help("write `version: 1`"),
             );
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::future::try_join_all;
 use reenact_mask::{Plan, Policy, Salt};
+use reenact_model::catalog::Schemas;
 use reenact_model::graph;
 use reenact_model::{Class, Entity, EntityId, Error, Finding, Part, Result, ServiceCatalog, Site};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::Captures;
 use super::record::{roots, seed};
-use crate::capture::agent::{Estimated, RootSetup, Setup};
+use crate::capture::agent::{Described, Estimated, RootSetup, Setup};
 use crate::events::{Event, Observer};
 use crate::pipeline::{Bound, Pipeline};
 use crate::record::RootRecord;
@@ -59,10 +60,7 @@ pub(super) async fn prepare(
     agents: &mut Captures,
     observer: &dyn Observer,
 ) -> Result<Prepared> {
-    let described = try_join_all(agents.values_mut().map(|agent| agent.describe())).await?;
-    for (service, described) in agents.keys().zip(&described) {
-        observer.event(&Event::Described { service: service.clone(), entities: described.catalog.entities.len() });
-    }
+    let described = describe(agents, observer).await?;
     let catalogs: Vec<ServiceCatalog> = described.iter().map(|d| d.catalog.clone()).collect();
     let bound = pipeline.bind(&catalogs)?;
     check_flow(pipeline)?;
@@ -103,8 +101,33 @@ pub(super) async fn prepare(
     Ok(Prepared { catalogs, bound, plan, setup, pins_keys, digest })
 }
 
+/// What a policy is held against: the schemas that a capture may read. No record is read.
+///
+/// # Errors
+/// Findings of the pipeline against the servers' own schemas; what the servers report.
+pub async fn schemas(pipeline: &Pipeline, mut agents: Captures, observer: &dyn Observer) -> Result<Schemas> {
+    let described = describe(&mut agents, observer).await?;
+    let catalogs: Vec<ServiceCatalog> = described.into_iter().map(|d| d.catalog).collect();
+    let bound = pipeline.bind(&catalogs)?;
+    Ok(Schemas {
+        format: "reenact/schemas".to_owned(),
+        format_version: "1.0".to_owned(),
+        catalogs,
+        relationships: bound.relationships,
+        reached: bound.reached,
+    })
+}
+
+async fn describe(agents: &mut Captures, observer: &dyn Observer) -> Result<Vec<Described>> {
+    let described = try_join_all(agents.values_mut().map(|agent| agent.describe())).await?;
+    for (service, described) in agents.keys().zip(&described) {
+        observer.event(&Event::Described { service: service.clone(), entities: described.catalog.entities.len() });
+    }
+    Ok(described)
+}
+
 /// The policy's file as messages should name it: beside the pipeline.
-fn policy_file(pipeline: &Pipeline) -> String {
+pub fn policy_file(pipeline: &Pipeline) -> String {
     let beside = std::path::Path::new(&pipeline.file).parent().unwrap_or(std::path::Path::new(""));
     let mut out = std::path::PathBuf::new();
     for part in beside.join(&pipeline.policy).components() {

@@ -1,0 +1,78 @@
+//! A policy held against schemas.
+
+use std::collections::BTreeMap;
+
+use reenact_mask::{Action, Decision, Plan, Policy};
+use reenact_model::catalog::Schemas;
+use reenact_model::error::Severity;
+use reenact_model::{Finding, Result};
+use serde::Serialize;
+
+/// What a check found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The policy's file, as it was named.
+    pub policy: String,
+    /// SHA-256 of its text.
+    pub digest: String,
+    /// Everything that is to be mended or accepted, the gravest first.
+    pub findings: Vec<Finding>,
+    /// Every field's decision; empty if an error keeps them from being made.
+    pub decisions: Vec<Decision>,
+}
+
+impl Report {
+    /// How many findings have a severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| finding.severity == severity).count()
+    }
+
+    /// How many fields are masked, kept, redacted as undecided, and coordinates.
+    pub fn coverage(&self) -> BTreeMap<&'static str, usize> {
+        let mut counts = BTreeMap::new();
+        for decision in &self.decisions {
+            let word = match decision.action {
+                Action::Mask { .. } => "masked",
+                Action::Keep(_) => "kept",
+                Action::Redact => "redacted",
+                Action::Coordinate => "coordinates",
+                Action::Payload => continue,
+            };
+            *counts.entry(word).or_default() += 1;
+        }
+        counts
+    }
+
+    /// One sentence with the verdict.
+    pub fn verdict(&self) -> String {
+        let (errors, warnings) = (self.count(Severity::Error), self.count(Severity::Warning));
+        if errors > 0 {
+            return format!("{errors} errors stop every capture; {warnings} warnings");
+        }
+        let counts: Vec<String> = self.coverage().iter().map(|(word, count)| format!("{count} {word}")).collect();
+        format!("every field is decided ({}); {warnings} warnings", counts.join(", "))
+    }
+}
+
+/// Checks a policy against schemas: all findings at once.
+///
+/// # Errors
+/// [`reenact_model::Class::Input`] only if the text can't be read as YAML at all; everything else is a finding.
+pub fn check(file: &str, text: &str, schemas: &Schemas) -> Result<Report> {
+    let report = |digest: String, findings: Vec<Finding>, decisions: Vec<Decision>| {
+        let mut findings = findings;
+        findings.sort_by(|a, b| {
+            b.severity.cmp(&a.severity).then_with(|| a.site.span.cmp(&b.site.span)).then_with(|| a.code.cmp(&b.code))
+        });
+        Report { policy: file.to_owned(), digest, findings, decisions }
+    };
+    let policy = match Policy::parse(file, text) {
+        Ok(policy) => policy,
+        Err(error) if error.findings().is_empty() => return Err(error),
+        Err(error) => return Ok(report(Policy::digest_of(text), error.findings().to_vec(), Vec::new())),
+    };
+    Ok(match Plan::resolve(&policy, &schemas.catalogs, &schemas.relationships, &schemas.reached) {
+        Ok(plan) => report(policy.digest.clone(), plan.warnings().to_vec(), plan.decisions().to_vec()),
+        Err(error) => report(policy.digest.clone(), error.findings().to_vec(), Vec::new()),
+    })
+}

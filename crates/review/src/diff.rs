@@ -1,0 +1,201 @@
+//! What a change of a policy means, field by field.
+//!
+//! Hidden here: which decision is weaker than which. Keeping is the weakest; then a pseudonym, which tells equal values from
+//! others; then a fake that many values share; then what tells nothing. A field that is new or gone is told as such, and so is a
+//! field that moved to another domain, since values that were equal before may part.
+
+use std::collections::BTreeMap;
+
+use reenact_mask::kernels::{self, Injective};
+use reenact_mask::{Action, Decision};
+use reenact_model::FieldId;
+use serde::Serialize;
+
+/// How a field's protection changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// It tells more than before.
+    Weaker,
+    /// It was not there before.
+    New,
+    /// It is there no more.
+    Lost,
+    /// It is protected as well as before, in another way.
+    Changed,
+    /// It tells less than before.
+    Stronger,
+}
+
+impl Effect {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Weaker => "weaker",
+            Self::New => "new",
+            Self::Lost => "lost",
+            Self::Changed => "changed",
+            Self::Stronger => "stronger",
+        }
+    }
+}
+
+/// One field that is decided otherwise than before.
+#[derive(Clone, Debug, Serialize)]
+pub struct Change {
+    /// The field.
+    pub field: FieldId,
+    /// What that means.
+    pub effect: Effect,
+    /// What was done with it, in words.
+    pub before: Option<String>,
+    /// What is done with it, in words.
+    pub after: Option<String>,
+    /// The rule that decides now.
+    pub rule: Option<String>,
+}
+
+/// All changes of a policy, the weakening ones first.
+#[derive(Clone, Debug, Serialize)]
+pub struct Diff {
+    /// The changes.
+    pub changes: Vec<Change>,
+    /// Fields that are decided as before.
+    pub unchanged: usize,
+}
+
+impl Diff {
+    /// How many changes have an effect.
+    pub fn count(&self, effect: Effect) -> usize {
+        self.changes.iter().filter(|change| change.effect == effect).count()
+    }
+
+    /// One sentence with the verdict.
+    pub fn verdict(&self) -> String {
+        if self.changes.is_empty() {
+            return format!("no field is decided otherwise; {} stay as they were", self.unchanged);
+        }
+        let effects = [Effect::Weaker, Effect::New, Effect::Lost, Effect::Changed, Effect::Stronger];
+        let told: Vec<String> = effects
+            .into_iter()
+            .map(|effect| (self.count(effect), effect.word()))
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| format!("{count} {word}"))
+            .collect();
+        format!("{}; {} fields stay as they were", told.join(", "), self.unchanged)
+    }
+}
+
+/// Compares two policies by what they do with every field.
+pub fn diff(before: &[Decision], after: &[Decision]) -> Diff {
+    let by_field = |decisions: &[Decision]| -> BTreeMap<FieldId, Decision> {
+        decisions.iter().map(|decision| (decision.field.clone(), decision.clone())).collect()
+    };
+    let (old, new) = (by_field(before), by_field(after));
+    let mut changes = Vec::new();
+    let mut unchanged = 0;
+    for (field, now) in &new {
+        let was = old.get(field);
+        let effect = match was {
+            None => Effect::New,
+            Some(was) if was.action == now.action => {
+                unchanged += 1;
+                continue;
+            }
+            Some(was) => match strength(&now.action).cmp(&strength(&was.action)) {
+                std::cmp::Ordering::Less => Effect::Weaker,
+                std::cmp::Ordering::Equal => Effect::Changed,
+                std::cmp::Ordering::Greater => Effect::Stronger,
+            },
+        };
+        changes.push(Change {
+            field: field.clone(),
+            effect,
+            before: was.map(|decision| words(&decision.action)),
+            after: Some(words(&now.action)),
+            rule: now.rule.clone(),
+        });
+    }
+    for (field, was) in old.iter().filter(|(field, _)| !new.contains_key(*field)) {
+        let before = Some(words(&was.action));
+        changes.push(Change { field: field.clone(), effect: Effect::Lost, before, after: None, rule: None });
+    }
+    changes.sort_by(|a, b| a.effect.cmp(&b.effect).then_with(|| a.field.cmp(&b.field)));
+    Diff { changes, unchanged }
+}
+
+/// How little a decision tells, from 0.
+fn strength(action: &Action) -> u8 {
+    match action {
+        Action::Keep(_) => 0,
+        // What is inside has decisions of its own.
+        Action::Coordinate | Action::Payload => 1,
+        Action::Mask { mask, .. } => match kernels::find(mask).map(|spec| (spec.group, spec.facts.injective)) {
+            Some((kernels::Group::Plain, _)) => 4,
+            Some((_, Injective::Never)) => 3,
+            _ => 2,
+        },
+        Action::Redact => 4,
+    }
+}
+
+/// A decision in words.
+pub fn words(action: &Action) -> String {
+    match action {
+        Action::Mask { mask, domain } if domain.starts_with("rule:") => mask.clone(),
+        Action::Mask { mask, domain } => format!("{mask} (domain {domain})"),
+        Action::Keep(keep) => {
+            let kind = if keep.reference { "kept as reference data" } else { "kept" };
+            format!("{kind}: {}", keep.reason)
+        }
+        Action::Redact => "redacted: undecided".to_owned(),
+        Action::Coordinate => "coordinate".to_owned(),
+        Action::Payload => "taken apart".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reenact_mask::policy::Keep;
+
+    fn decision(field: &str, action: Action) -> Decision {
+        Decision { field: field.parse().expect("a field"), action, rule: Some("r".to_owned()) }
+    }
+
+    fn mask(mask: &str, domain: &str) -> Action {
+        Action::Mask { mask: mask.to_owned(), domain: domain.to_owned() }
+    }
+
+    fn keep(reason: &str) -> Action {
+        Action::Keep(Keep { reason: reason.to_owned(), owner: None, expires: None, reference: false })
+    }
+
+    #[test]
+    fn effects_are_told_and_not_texts() {
+        let before = [
+            decision("s/t.a", mask("email", "mail")),
+            decision("s/t.b", keep("needed")),
+            decision("s/t.c", mask("token", "rule:r")),
+            decision("s/t.d", mask("email", "mail")),
+            decision("s/t.e", mask("redact", "rule:r")),
+            decision("s/t.gone", keep("needed")),
+            decision("s/t.same", keep("needed")),
+        ];
+        let after = [
+            decision("s/t.a", keep("oops")),
+            decision("s/t.b", mask("redact", "rule:r")),
+            decision("s/t.c", mask("name", "rule:r")),
+            decision("s/t.d", mask("email", "other")),
+            decision("s/t.e", mask("token", "rule:r")),
+            decision("s/t.new", keep("new")),
+            decision("s/t.same", keep("needed")),
+        ];
+        let diff = diff(&before, &after);
+        let told: Vec<String> =
+            diff.changes.iter().map(|change| format!("{} {}", change.effect.word(), change.field.field)).collect();
+        assert_eq!(told, ["weaker a", "weaker e", "new new", "lost gone", "changed d", "stronger b", "stronger c"]);
+        assert_eq!(diff.unchanged, 1);
+        assert_eq!(diff.verdict(), "2 weaker, 1 new, 1 lost, 1 changed, 2 stronger; 1 fields stay as they were");
+    }
+}

@@ -1,0 +1,70 @@
+//! `policy …`: findings, effects and reasons, live and from saved schemas.
+
+use crate::support::{POLICY, Shop, fails, text};
+
+const CHECK: [&str; 3] = ["policy", "check", "pipeline.yaml"];
+
+#[test]
+fn a_policy_is_checked_live_and_from_saved_schemas() {
+    let shop = Shop::open();
+    let live = shop.run(&[&CHECK[..], &["--save-schemas", "schemas.json"]].concat());
+    assert!(live.status.success(), "{}", text(&live));
+    assert!(text(&live).contains("policy.yaml: every field is decided ("), "{}", text(&live));
+    let saved = std::fs::read_to_string(shop.path("schemas.json")).expect("reads");
+    assert!(saved.contains("reenact/schemas") && !saved.to_lowercase().contains("canary"), "schemas hold no value");
+
+    // From now on without the servers.
+    std::fs::remove_file(shop.path("orders.db")).expect("removes");
+    std::fs::remove_file(shop.path("customers.db")).expect("removes");
+    let offline = [&CHECK[..], &["--schemas", "schemas.json"]].concat();
+    assert!(shop.run(&offline).status.success());
+    shop.write("policy.yaml", &POLICY.replace("\"**.note\", ", ""));
+    fails(10, &["error[POL-001]", "orders/orders.note", "help: "], &shop.run(&offline));
+    shop.write("policy.yaml", &POLICY.replace("\"**.email\"", "\"**.email\", \"**.mail\""));
+    fails(10, &["error[POL-002]", "policy.yaml:8:37", "^^^^^"], &shop.run(&offline));
+    for (format, part) in [
+        ("json", "\"format\": \"reenact/policy-check\""),
+        ("markdown", "<!-- reenact-policy-review -->"),
+        ("github", "::error title=POL-002,file=policy.yaml,line=8,col=37::"),
+        ("sarif", "\"startLine\": 8"),
+        ("junit", "<failure message="),
+    ] {
+        fails(10, &[part], &shop.run(&[&offline[..], &["--format", format]].concat()));
+    }
+    fails(2, &["nothing.json", "--save-schemas"], &shop.run(&[&CHECK[..], &["--schemas", "nothing.json"]].concat()));
+}
+
+#[test]
+fn a_change_is_told_by_its_effect() {
+    let shop = Shop::open();
+    shop.write("before.yaml", POLICY);
+    let diff = ["policy", "diff", "pipeline.yaml", "before.yaml"];
+    let same = shop.run(&diff);
+    assert!(same.status.success() && text(&same).contains("no field is decided otherwise"), "{}", text(&same));
+    let weaker = format!(
+        "{POLICY}  - {{ name: oops, on: [ customers/customers.email ], keep: {{ reason: tests }}, overrides: [ mail ] }}\n"
+    );
+    shop.write("policy.yaml", &weaker);
+    let told = shop.run(&diff);
+    fails(10, &["weaker", "customers/customers.email: email", "-> kept: tests", "1 weaker"], &told);
+    fails(10, &["⚠️ **weaker**"], &shop.run(&[&diff[..], &["--format", "markdown"]].concat()));
+    let back = shop.run(&["policy", "diff", "pipeline.yaml", "policy.yaml", "before.yaml"]);
+    assert!(back.status.success() && text(&back).contains("stronger"), "{}", text(&back));
+    fails(
+        2,
+        &["no-such-revision:policy.yaml"],
+        &shop.run(&["policy", "diff", "pipeline.yaml", "no-such-revision:policy.yaml"]),
+    );
+}
+
+#[test]
+fn a_field_is_explained() {
+    let shop = Shop::open();
+    let told = shop.run(&["policy", "explain", "pipeline.yaml", "customers/customers.email"]);
+    assert!(told.status.success(), "{}", text(&told));
+    for part in ["rule `mail` (policy.yaml:8:", "decides", "by `**.email`", "do not match: "] {
+        assert!(text(&told).contains(part), "{part}: {}", text(&told));
+    }
+    let none = shop.run(&["policy", "explain", "pipeline.yaml", "customers/customers.nothing"]);
+    assert!(text(&none).contains("no rule names customers/customers.nothing"), "{}", text(&none));
+}
