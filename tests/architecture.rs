@@ -371,6 +371,7 @@ fn a_wrong_edge_is_found() {
         "reenact-model: missing",
         "reenact-environment: missing",
         "reenact-engine: missing",
+        "reenact-review: missing",
         "reenact: missing",
     ];
     assert_eq!(found, expected);

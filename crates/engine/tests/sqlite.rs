@@ -329,3 +329,30 @@ async fn a_value_that_stands_in_few_of_many_rows_is_found() {
         }
     }
 }
+
+#[tokio::test]
+async fn limits_hold_for_all_services_together() {
+    let whole = PIPELINE.replace(
+        "{ from: orders/orders, where: { id: \"${seed.order}\" }, children: true }",
+        "{ from: customers/** }, { from: orders/** }",
+    );
+    // Three customers, three orders, four items.
+    for (limits, told) in [
+        ("rows: 10", None),
+        ("rows: 9", Some("all services together")),
+        ("rows: 6", Some("of root 2")),
+        ("bytes: 1B", Some("bytes")),
+    ] {
+        let (shop, keys, place) = (Shop::open().await, Keys::new(), Arc::new(Memory::new()));
+        let text = whole.replace("policy:", &format!("limits: {{ {limits} }}\npolicy:"));
+        let done = captured(&shop.pipeline(&text), POLICY, &keys, &place, "", true).await;
+        match (done, told) {
+            (Ok(done), None) => assert_eq!(done.rows.values().sum::<u64>(), 10),
+            (Err(error), Some(told)) => {
+                assert_eq!(error.class(), Class::Limit, "{limits}: {error}");
+                assert!(error.to_string().contains(told), "{limits}: {error}");
+            }
+            (done, _) => panic!("{limits}: {:?}", done.map(|done| done.rows)),
+        }
+    }
+}

@@ -18,7 +18,7 @@ use reenact_model::{
 };
 
 use crate::domain::{DomainKey, ScopeKeys};
-use crate::kernels::{Cell, Unfit};
+use crate::kernels::{Cell, Group, Unfit};
 use crate::masked::Masked;
 use crate::plan::{Apply, ColumnPlan, EntityPlan, LeafRule, redaction};
 use crate::policy::Undecided;
@@ -260,6 +260,12 @@ impl Worker {
         Ok(self.write(text, &mut out)?.map(|()| out))
     }
 
+    /// What an original is looked for as: a token may stand for anything, a permuted number only for a key.
+    fn searched_as(&self) -> Group {
+        let permuted = matches!(self.apply.name, "integer" | "digits");
+        if self.apply.group == Group::Identifier && !permuted { Group::Text } else { self.apply.group }
+    }
+
     /// Masks one canonical text into `out`, which is empty.
     fn write(&mut self, text: &str, out: &mut String) -> std::result::Result<Option<()>, Unfit> {
         self.asked += 1;
@@ -272,7 +278,7 @@ impl Worker {
                 self.cache = None;
             }
         }
-        lock(&self.seen).see(self.apply.group, text);
+        lock(&self.seen).see(self.searched_as(), text);
         let cell = Cell { key: &self.key, shape: &self.apply.shape, subject: None };
         let result = self.apply.mask.apply(&cell, &self.apply.canonical.of(text), out)?;
         if let Some(cache) = &mut self.cache

@@ -175,6 +175,8 @@ pub struct Collected {
     pub dangling: Vec<Dangling>,
     /// Records that became known only after the pin, in a store that can't read back in time.
     pub late: u64,
+    /// Bytes read.
+    pub bytes: u64,
     /// Queries sent so far.
     pub queries: u64,
 }

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use futures::future::try_join_all;
 use reenact_bundle::{BundleId, BundleWriter, Contents, MemberInfo, Sealed, SigningKey};
 use reenact_mask::Policy;
-use reenact_model::{Class, EntityId, Error, Finding, Result};
+use reenact_model::{Class, EntityId, Error, Finding, Result, Site};
 
-use super::agent::Agent;
+use super::agent::{Agent, Collected};
 use super::residue::prove;
 use crate::events::{Event, Observer};
-use crate::pipeline::{Pipeline, Seeds};
+use crate::pipeline::{Limits, Pipeline, Seeds};
 use crate::record::CaptureRecord;
 
 use self::plan::prepare;
@@ -114,6 +114,7 @@ async fn run(
     {
         return Err(error);
     }
+    within_limits(&pipeline.limits, &collected)?;
     let queries = agents.keys().cloned().zip(collected.iter().map(|c| c.queries)).collect();
     let late: u64 = collected.iter().map(|c| c.late).sum();
     let grade = grade(&parts, late);
@@ -144,6 +145,25 @@ async fn run(
         .await
         .map_err(|_| Error::new(Class::Unexpected, "the bundle's writer stopped unexpectedly"))??;
     Ok(Captured { bundle, record, rows })
+}
+
+/// Each agent keeps the limits by itself; here they are kept by all together.
+fn within_limits(limits: &Limits, collected: &[Collected]) -> Result<()> {
+    let rows: u64 = collected.iter().flat_map(|c| &c.sealed).map(|sealed| sealed.digest.count).sum();
+    let bytes: u64 = collected.iter().map(|c| c.bytes).sum();
+    let (limit, what, word) = match () {
+        () if rows > limits.rows => (limits.rows, "records", "rows"),
+        () if bytes > limits.bytes => (limits.bytes, "bytes", "bytes"),
+        () => return Ok(()),
+    };
+    let mut largest: Vec<_> = collected.iter().flat_map(|c| &c.sealed).collect();
+    largest.sort_by_key(|sealed| std::cmp::Reverse(sealed.digest.count));
+    let site = largest.first().map_or_else(Site::default, |sealed| Site::entity(&sealed.entity));
+    let message =
+        format!("all services together give more than the limit of {limit} {what}; most records are of this entity");
+    Err(Error::new(Class::Limit, message)
+        .help(format!("raise `limits: {{ {word}: … }}` in the pipeline, or narrow the roots"))
+        .at(site))
 }
 
 fn unwritten() -> Error {

@@ -8,7 +8,8 @@ use futures::{StreamExt, TryStreamExt};
 use reenact_bundle::{BundleWriter, MemberWriter, Reread, Sealed};
 use reenact_mask::{Masked, Masker, Plan, Policy, RootKey, ScopeKeys};
 use reenact_model::canonical::Writer;
-use reenact_model::catalog::End;
+use reenact_model::captured::Came;
+use reenact_model::catalog::{End, Relationship};
 use reenact_model::{
     Captured, Class, EntityId, Error, Field, FieldId, FieldPath, Key, KeySet, Kind, Part, Result, Site, Via,
 };
@@ -411,7 +412,7 @@ impl Agent for LocalAgent {
             }
         }
         let mut masker = state.masker.take().ok_or_else(unprepared)?;
-        let mut bytes = 0;
+        let mut budget = Budget { rows: 0, bytes: 0, limits: state.setup.limits };
         for entity in state.entities.values() {
             let reads = entity.reads(state.setup.limits.0);
             if reads.is_empty() {
@@ -419,11 +420,12 @@ impl Agent for LocalAgent {
             }
             let member = writer.member(&entity.entity)?;
             let (back, sealed) =
-                collect_entity(&**source, reads, masker, member, (&mut bytes, state.setup.limits.1)).await?;
+                collect_entity(&**source, reads, masker, member, &mut budget, &state.setup.relationships).await?;
             masker = back;
             out.sealed.extend(sealed.iter().map(|(_, sealed)| sealed.clone()));
             state.written.extend(sealed);
         }
+        out.bytes = budget.bytes;
         out.unknown = masker.unknown();
         state.masker = Some(masker);
         out.dangling = self.dangling()?;
@@ -472,13 +474,42 @@ fn placeholder(field: Option<&Field>) -> &'static str {
     }
 }
 
+/// What an agent may still read. The coordinator adds up what all agents read, so a capture as a whole keeps the limits too.
+struct Budget {
+    rows: u64,
+    bytes: u64,
+    limits: (u64, u64),
+}
+
+impl Budget {
+    fn spend(&mut self, rows: &Captured, relationships: &[Relationship]) -> Result<()> {
+        self.rows += rows.rows() as u64;
+        self.bytes += rows.bytes();
+        let (most_rows, most_bytes) = self.limits;
+        let (limit, what, word) = match () {
+            () if self.rows > most_rows => (most_rows, "records", "rows"),
+            () if self.bytes > most_bytes => (most_bytes, "bytes", "bytes"),
+            () => return Ok(()),
+        };
+        let how = match rows.via().came() {
+            Came::Root(n) => format!("of root {}", n + 1),
+            Came::AsParent(n) => format!("along {}", relationships[n]),
+            Came::AsChild(n) => format!("along the children of {}", relationships[n]),
+        };
+        let message = format!("with its records {how} the capture has more than the limit of {limit} {what}");
+        Err(Error::new(Class::Limit, message)
+            .help(format!("raise `limits: {{ {word}: … }}` in the pipeline, or narrow the root")))
+    }
+}
+
 /// Reads, masks and seals one entity: three stages on bounded channels, so that memory is a few batches.
 async fn collect_entity(
     source: &dyn Source,
     reads: Vec<Read>,
     mut masker: Masker,
     mut member: MemberWriter,
-    (bytes, byte_limit): (&mut u64, u64),
+    budget: &mut Budget,
+    relationships: &[Relationship],
 ) -> Result<(Masker, Option<(Reread, Sealed)>)> {
     let reread = member.reread();
     let (to_mask, mut captured) = mpsc::channel::<Captured>(2);
@@ -506,13 +537,7 @@ async fn collect_entity(
             let mut batches = source.read(read);
             while let Some(rows) = batches.next().await {
                 let rows = rows?;
-                *bytes += rows.bytes();
-                if *bytes > byte_limit {
-                    let message = format!("with it the service gives more than the limit of {byte_limit} bytes");
-                    return Err(Error::new(Class::Limit, message)
-                        .at(Site::entity(&entity.id))
-                        .help("raise `limits: { bytes: … }` in the pipeline, or narrow the root"));
-                }
+                budget.spend(&rows, relationships).map_err(|error| error.at(Site::entity(&entity.id)))?;
                 // A closed channel means that a later stage failed; its own error is told below.
                 if to_mask.send(rows).await.is_err() {
                     break;

@@ -232,22 +232,29 @@ impl Seen {
 fn worth(group: Group, text: &str, words: &Words) -> bool {
     let count = words.letters_and_digits();
     let direct = matches!(group, Group::Person | Group::Contact | Group::Money | Group::Government | Group::Network);
+    if matches!(group, Group::Time | Group::Statistics | Group::Blob) {
+        return false;
+    }
     if words.is_digits() {
-        return direct && (LEAST_DIGITS..=MOST_DIGITS).contains(&count);
+        // A key's number is met in other columns by chance.
+        return group != Group::Identifier && (LEAST_DIGITS..=MOST_DIGITS).contains(&count);
     }
     // Street and city names are words of the language; with a house number they find somebody.
     if group == Group::Place && !words.has_digit() {
         return false;
     }
     if !words.has_digit() {
-        return direct && words.count() >= 2 && count >= 8;
+        // What was taken out whole may be any phrase; a name is written with capitals.
+        return words.count() >= 2 && count >= 8 && (direct || is_capitalised(text));
     }
-    match group {
-        Group::Time | Group::Statistics | Group::Blob => false,
-        // A text that was taken out whole may be any phrase.
-        Group::Plain | Group::Text => count >= 8 && !text.contains(char::is_whitespace),
-        _ => count >= 8,
-    }
+    count >= 8
+}
+
+/// Whether all words begin with a capital, as a name's do.
+fn is_capitalised(text: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .all(|word| word.starts_with(char::is_uppercase))
 }
 
 /// Looks for what was masked. Clones share what is known, and each has its own scratch space.
@@ -363,13 +370,16 @@ mod tests {
         (0..=FEW).map(|n| (Group::Contact, format!("person.{n}@corp{n}.com"))).collect()
     }
 
-    const VALUES: [(Group, &str); 6] = [
+    const VALUES: [(Group, &str); 9] = [
         (Group::Contact, "Ann.Lee42@Corp.com"),
         (Group::Contact, "+1 (202) 555-0123"),
         (Group::Person, "Zoë van Dijk"),
         (Group::Money, "DE89 3704 0044 0532 0130 00"),
         (Group::Identifier, "ab13dfae-6276-45da-a05f-11193ceaaf30"),
         (Group::Plain, "call me at noon"),
+        (Group::Plain, "Hauptstraße 12, 10115 Berlin"),
+        (Group::Plain, "Maria Schneider"),
+        (Group::Text, "078051120"),
     ];
 
     #[test]
@@ -400,6 +410,9 @@ mod tests {
                 "iban=DE89370400440532013000",
                 "AB13DFAE627645DAA05F11193CEAAF30",
                 "ann.lee42&#64;corp.com",
+                "lives at hauptstraße 12 10115 berlin",
+                "maria schneider",
+                "ssn 078-05-1120",
             ] {
                 assert!(search.finds(text, false).is_some(), "{text}");
             }
@@ -438,7 +451,7 @@ mod tests {
             other.learn(needles);
             pieces += 1;
         }
-        assert_eq!(pieces, 3, "texts, words and numbers");
+        assert_eq!(pieces, 4, "texts, words, and numbers of two lengths");
         let mut search = other.search();
         assert_eq!(search.finds("ann.lee42@corp.com", false), Some(Group::Contact));
         assert_eq!(search.finds("bob brown", false), Some(Group::Person));

@@ -79,7 +79,6 @@ mod tests {
     use crate::formats::testing::report;
 
     #[test]
-    #[expect(clippy::print_stderr, reason = "a check that could not run says so")]
     fn it_is_valid_sarif() {
         let log = sarif(&report());
         let results = log["runs"][0]["results"].as_array().expect("results");
@@ -88,7 +87,9 @@ mod tests {
         let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/datasets");
         let folder = std::env::var("REENACT_DATASETS").unwrap_or_else(|_| beside.to_owned());
         let Ok(schema) = std::fs::read_to_string(format!("{folder}/formats/sarif-2.1.0.schema.json")) else {
-            eprintln!("SKIPPED: there is no schema of SARIF; set `REENACT_DATASETS`");
+            // Past the test harness, which keeps what passing tests print to itself.
+            let told = b"*** NOT RUN: the check against the schema of SARIF; set `REENACT_DATASETS` ***\n";
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), told);
             return;
         };
         let schema: Value = serde_json::from_str(&schema).expect("a schema");

@@ -3,6 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses its own part; a failed step fails the test")]
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -263,9 +264,7 @@ pub(crate) fn datasets() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    #[allow(clippy::print_stderr, reason = "a skipped test must not pass silently")]
-    {
-        eprintln!("SKIPPED: there are no data sets; set `REENACT_DATASETS`");
-    }
+    // Past the test harness, which keeps what passing tests print to itself.
+    let _ = std::io::stderr().write_all(b"*** NOT RUN: a test on data sets; set `REENACT_DATASETS` ***\n");
     None
 }
