@@ -154,3 +154,16 @@ async fn what_would_swallow_a_record_stops_the_load() {
         assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn keys_of_somebody_else_refuse_a_load() {
+    let source = Memory.source(&Dsn::new("memory:other-from"), &scope(&[("k", "k:{id}")])).await.unwrap();
+    let catalog = source.describe().await.unwrap();
+    let to = Dsn::new("memory:other-to");
+    Memory.mark(&to).await.unwrap();
+    let mut target = Memory.target(&to, "cart").await.unwrap();
+    target.prepare(&catalog).await.unwrap();
+    Dataset::named("other-to").put("session:canary", text("x"), None);
+    let error = target.prepare(&catalog).await.unwrap_err();
+    assert_eq!((error.class(), error.message()), (Class::Refused, "the target holds 1 keys that are not the bundle's"));
+}

@@ -149,6 +149,14 @@ impl Target for KeyTarget {
                 .help("load into an empty database"));
             }
         }
+        // A store that was restarted has another identity than its bundle knows; keys of somebody else still tell it.
+        let others = self.space.size().await?.saturating_sub(1);
+        if others > 0 {
+            let message = format!("the target holds {others} keys that are not the bundle's");
+            return Err(Error::new(Class::Refused, message)
+                .at(Site::service(&self.service))
+                .help("load into an empty database"));
+        }
         Ok(())
     }
 
