@@ -8,37 +8,40 @@ use std::fmt;
 
 use crate::domain::DomainKey;
 
-mod constant;
-mod date_shift;
-mod digits;
-mod email;
+mod contact;
+mod draw;
 mod ff1;
-mod integer;
-mod name;
-mod null;
-mod phone;
-mod redact;
+mod identifier;
+mod partition;
+mod person;
+mod plain;
 mod shape;
 mod spec;
-mod token;
-mod uuid;
+mod time;
 
+use plain::redact;
 pub use shape::Shape;
 pub use spec::{ArgKind, ArgSpec, Args, Build, Facts, Group, Injective, Keeps, MaskSpec, Vector};
 
 /// Every mask of this build, in the order of the documentation. `keep` is a decision of its own and no mask.
 pub static MASKS: &[&MaskSpec] = &[
-    &null::SPEC,
-    &constant::SPEC,
-    &redact::SPEC,
-    &integer::SPEC,
-    &digits::SPEC,
-    &uuid::SPEC,
-    &token::SPEC,
-    &email::SPEC,
-    &name::SPEC,
-    &phone::SPEC,
-    &date_shift::SPEC,
+    &plain::null::SPEC,
+    &plain::constant::SPEC,
+    &plain::redact::SPEC,
+    &identifier::integer::SPEC,
+    &identifier::digits::SPEC,
+    &identifier::alnum::SPEC,
+    &identifier::pattern::SPEC,
+    &identifier::uuid::SPEC,
+    &identifier::uuidv7::SPEC,
+    &identifier::ulid::SPEC,
+    &identifier::snowflake::SPEC,
+    &identifier::token::SPEC,
+    &identifier::random_code::SPEC,
+    &person::name::SPEC,
+    &contact::email::SPEC,
+    &contact::phone::SPEC,
+    &time::date_shift::SPEC,
 ];
 
 /// The mask of a name.

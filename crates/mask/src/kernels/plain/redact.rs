@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use reenact_model::ValueType;
 
-use super::{Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit};
+use crate::kernels::{Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit};
 
 const TEXT: &str = "[redacted]";
 
 /// `redact`.
-pub(super) static SPEC: MaskSpec = MaskSpec {
+pub(crate) static SPEC: MaskSpec = MaskSpec {
     name: "redact",
     group: Group::Plain,
     doc: "replaces every value by a placeholder of its type: `[redacted]`, 0, 1970-01-01, false, no bytes",

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{
+use crate::kernels::partition::{self, Partition};
+use crate::kernels::{
     ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit, base32,
 };
 
@@ -10,7 +11,7 @@ use super::{
 const SAFE: usize = 16;
 
 /// `token`.
-pub(super) static SPEC: MaskSpec = MaskSpec {
+pub(crate) static SPEC: MaskSpec = MaskSpec {
     name: "token",
     group: Group::Identifier,
     doc: "gives an opaque word of base-32 digits of a keyed hash",
@@ -21,12 +22,14 @@ pub(super) static SPEC: MaskSpec = MaskSpec {
             kind: ArgKind::Integer(1, 48),
             doc: "how many digits, 1 to 48; default 20, or what the shortest of the fields holds; 16 and more count as injective",
         },
+        partition::BY,
+        partition::COUNT,
     ],
     facts: Facts {
         deterministic: true,
         injective: Injective::If("16 digits and more"),
         keeps: Keeps::NOTHING,
-        leaks: "which values are equal",
+        leaks: "which values are equal; with `partition_by` the partition",
     },
     build: |args: &Args, shapes: &[Shape]| {
         let prefix = args.text("prefix").unwrap_or_default().to_owned();
@@ -39,7 +42,11 @@ pub(super) static SPEC: MaskSpec = MaskSpec {
         if length == 0 {
             return Err("the fields hold nothing beside the prefix".to_owned());
         }
-        Ok(Arc::new(Token { prefix, length }))
+        let partition = Partition::of(args)?;
+        if partition.is_some() && length < 8 {
+            return Err("to keep a partition it needs 8 digits".to_owned());
+        }
+        Ok(Arc::new(Token { prefix, length, partition }))
     },
     sample: |n| format!("value {n}"),
     vectors: &[
@@ -52,6 +59,7 @@ pub(super) static SPEC: MaskSpec = MaskSpec {
 struct Token {
     prefix: String,
     length: usize,
+    partition: Option<Partition>,
 }
 
 impl Mask for Token {
@@ -65,8 +73,10 @@ impl Mask for Token {
 
     fn apply(&self, cell: &Cell<'_>, text: &str, out: &mut String) -> Result<Option<()>, Unfit> {
         if !text.is_empty() {
-            out.push_str(&self.prefix);
-            base32(&cell.key.hash(text.as_bytes()), self.length, out);
+            partition::chain(self.partition.as_ref(), cell.key, text, out, |hash, out| {
+                out.push_str(&self.prefix);
+                base32(hash, self.length, out);
+            });
         }
         Ok(Some(()))
     }

@@ -4,23 +4,31 @@ use std::sync::Arc;
 
 use reenact_model::ValueType;
 
-use super::ff1::Strings;
-use super::{ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit};
+use crate::domain::DomainKey;
+use crate::kernels::ff1::Strings;
+use crate::kernels::partition::{self, Partition};
+use crate::kernels::{
+    ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit,
+};
 
 const DIGITS: &[u8] = b"0123456789";
 const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-const ALNUM: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+pub(super) const ALNUM: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 /// `digits`.
-pub(super) static SPEC: MaskSpec = MaskSpec {
+pub(crate) static SPEC: MaskSpec = MaskSpec {
     name: "digits",
     group: Group::Identifier,
     doc: "permutes the characters of an alphabet, digits by default, and keeps length and separators; other letters are refused",
-    args: &[ArgSpec {
-        name: "alphabet",
-        kind: ArgKind::Choice(&["digits", "letters", "alnum"]),
-        doc: "`digits` (default), `letters` (A to Z, in upper case) or `alnum` (both)",
-    }],
+    args: &[
+        ArgSpec {
+            name: "alphabet",
+            kind: ArgKind::Choice(&["digits", "letters", "alnum"]),
+            doc: "`digits` (default), `letters` (A to Z, in upper case) or `alnum` (both)",
+        },
+        partition::BY,
+        partition::COUNT,
+    ],
     facts: Facts {
         deterministic: true,
         injective: Injective::Always,
@@ -33,9 +41,9 @@ pub(super) static SPEC: MaskSpec = MaskSpec {
             Some("alnum") => ALNUM,
             _ => DIGITS,
         };
-        Ok(Arc::new(Digits { alphabet, strings: Strings::new(alphabet) }))
+        Ok(Arc::new(Digits::new(alphabet, true, Partition::of(args)?)))
     },
-    sample: |n| format!("{:09}", n * 104_729 % 1_000_000_000),
+    sample: |n| format!("{:09}", n * 104_729 % 999_999_937),
     vectors: &[
         (&[], "2026-0042", Some("0347-8225")),
         (&[], "042", Some("776")),
@@ -43,10 +51,36 @@ pub(super) static SPEC: MaskSpec = MaskSpec {
     ],
 };
 
+/// A permutation of the characters of an alphabet, in place.
 #[derive(Debug)]
-struct Digits {
+pub(super) struct Digits {
     alphabet: &'static [u8],
     strings: Strings,
+    injective: bool,
+    partition: Option<Partition>,
+}
+
+impl Digits {
+    /// `injective`: whether the field tells all results apart.
+    pub(super) fn new(alphabet: &'static [u8], injective: bool, partition: Option<Partition>) -> Self {
+        Self { alphabet, strings: Strings::new(alphabet), injective, partition }
+    }
+
+    fn index(&self, c: char) -> Option<u16> {
+        let byte = u8::try_from(c).ok()?;
+        self.alphabet.iter().position(|a| *a == byte).and_then(|n| u16::try_from(n).ok())
+    }
+
+    fn step(&self, key: &DomainKey, text: &str) -> String {
+        let digits: Vec<u16> = text.chars().filter_map(|c| self.index(c)).collect();
+        let mut image = self.strings.apply(key, &digits).into_iter();
+        text.chars()
+            .map(|c| match self.index(c).and_then(|_| image.next()) {
+                Some(digit) => char::from(self.alphabet[usize::from(digit)]),
+                None => c,
+            })
+            .collect()
+    }
 }
 
 impl Mask for Digits {
@@ -59,29 +93,22 @@ impl Mask for Digits {
     }
 
     fn guarantees(&self) -> Guarantees {
-        Guarantees::PSEUDONYM
+        Guarantees { deterministic: true, injective: self.injective }
     }
 
     fn apply(&self, cell: &Cell<'_>, text: &str, out: &mut String) -> Result<Option<()>, Unfit> {
-        let index = |c: char| {
-            let byte = u8::try_from(c).ok()?;
-            self.alphabet.iter().position(|a| *a == byte).and_then(|n| u16::try_from(n).ok())
-        };
         // What is kept must be separators: a letter that the alphabet lacks would stand there in clear.
-        if text.chars().any(|c| c.is_alphanumeric() && index(c).is_none()) {
+        if text.chars().any(|c| c.is_alphanumeric() && self.index(c).is_none()) || text.starts_with("\\x") {
             return Err(Unfit("a value has a letter or digit that is not in the mask's alphabet"));
         }
-        let digits: Vec<u16> = text.chars().filter_map(index).collect();
-        if digits.is_empty() {
+        if !text.chars().any(|c| self.index(c).is_some()) {
             return if text.is_empty() { Ok(Some(())) } else { Err(Unfit("a value has no character of the alphabet")) };
         }
-        let mut image = self.strings.apply(cell.key, &digits).into_iter();
-        for c in text.chars() {
-            match index(c).and_then(|_| image.next()) {
-                Some(digit) => out.push(self.alphabet[usize::from(digit)] as char),
-                None => out.push(c),
-            }
-        }
+        let step = |at: &mut String| -> Result<(), Unfit> {
+            *at = self.step(cell.key, at);
+            Ok(())
+        };
+        partition::walk(self.partition.as_ref(), text, step, out)?;
         Ok(Some(()))
     }
 }

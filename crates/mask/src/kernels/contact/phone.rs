@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::{Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit};
+use crate::kernels::{Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit};
 
 /// `phone`.
-pub(super) static SPEC: MaskSpec = MaskSpec {
+pub(crate) static SPEC: MaskSpec = MaskSpec {
     name: "phone",
     group: Group::Contact,
     doc: "gives a number of the range 555-0100 to 555-0199, which is reserved for fiction; not for unique fields",

@@ -5,27 +5,45 @@ use std::sync::Arc;
 
 use reenact_model::ValueType;
 
-use super::{Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit};
+use crate::kernels::partition::{self, Partition};
+use crate::kernels::{Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit};
 
 /// `uuid`.
-pub(super) static SPEC: MaskSpec = MaskSpec {
+pub(crate) static SPEC: MaskSpec = MaskSpec {
     name: "uuid",
     group: Group::Identifier,
     doc: "gives a UUID of version 4 (RFC 9562) whose 122 free bits are a keyed hash; takes any text, upper case being equal",
-    args: &[],
+    args: &[partition::BY, partition::COUNT],
     facts: Facts {
         deterministic: true,
         injective: Injective::Always,
         keeps: Keeps::FORMAT,
-        leaks: "which values are equal",
+        leaks: "which values are equal; with `partition_by` the partition",
     },
-    build: |_: &Args, _: &[Shape]| Ok(Arc::new(Uuid)),
+    build: |args: &Args, _: &[Shape]| Ok(Arc::new(Uuid { partition: Partition::of(args)? })),
     sample: |n| format!("value {n}"),
     vectors: &[(&[], "ab13dfae-6276-45da-a05f-11193ceaaf30", Some("f4fc0d30-1d45-47df-8f26-619e26f8e432"))],
 };
 
 #[derive(Debug)]
-struct Uuid;
+struct Uuid {
+    partition: Option<Partition>,
+}
+
+/// Writes sixteen bytes as a UUID of a version.
+pub(super) fn write_uuid(bytes: &[u8], version: u8, out: &mut String) {
+    for (n, byte) in bytes.iter().take(16).enumerate() {
+        if matches!(n, 4 | 6 | 8 | 10) {
+            out.push('-');
+        }
+        let byte = match n {
+            6 => byte & 0x0f | version << 4,
+            8 => byte & 0x3f | 0x80,
+            _ => *byte,
+        };
+        let _ = write!(out, "{byte:02x}");
+    }
+}
 
 impl Mask for Uuid {
     fn fits(&self, shape: &Shape) -> Result<(), String> {
@@ -40,15 +58,9 @@ impl Mask for Uuid {
         if text.is_empty() {
             return Ok(Some(()));
         }
-        let mut hash = cell.key.hash(text.to_ascii_lowercase().as_bytes());
-        hash[6] = hash[6] & 0x0f | 0x40;
-        hash[8] = hash[8] & 0x3f | 0x80;
-        for (n, byte) in hash[..16].iter().enumerate() {
-            if matches!(n, 4 | 6 | 8 | 10) {
-                out.push('-');
-            }
-            let _ = write!(out, "{byte:02x}");
-        }
+        partition::chain(self.partition.as_ref(), cell.key, &text.to_ascii_lowercase(), out, |hash, out| {
+            write_uuid(hash, 4, out);
+        });
         Ok(Some(()))
     }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{
+use crate::kernels::{
     ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit, base32,
 };
 
 /// `email`.
-pub(super) static SPEC: MaskSpec = MaskSpec {
+pub(crate) static SPEC: MaskSpec = MaskSpec {
     name: "email",
     group: Group::Contact,
     doc: "gives an address whose local part is a keyed hash, in a domain that can't exist (RFC 2606)",

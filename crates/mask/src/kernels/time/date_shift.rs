@@ -5,10 +5,12 @@ use std::sync::Arc;
 use reenact_model::ValueType;
 use reenact_model::canonical;
 
-use super::{ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit};
+use crate::kernels::{
+    ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit,
+};
 
 /// `date_shift`.
-pub(super) static SPEC: MaskSpec = MaskSpec {
+pub(crate) static SPEC: MaskSpec = MaskSpec {
     name: "date_shift",
     group: Group::Time,
     doc: "moves dates and moments by a secret number of whole days, the same for the whole domain; intervals stay",

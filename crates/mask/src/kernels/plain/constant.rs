@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use reenact_model::canonical::Writer;
 
-use super::{ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit};
+use crate::kernels::{
+    ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit,
+};
 
 /// `constant`.
-pub(super) static SPEC: MaskSpec = MaskSpec {
+pub(crate) static SPEC: MaskSpec = MaskSpec {
     name: "constant",
     group: Group::Plain,
     doc: "replaces every value by one that you give",

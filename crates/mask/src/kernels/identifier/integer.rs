@@ -1,40 +1,50 @@
 //! `integer`: a bijection on whole numbers, for keys.
 
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
 use reenact_model::ValueType;
 
-use super::ff1::Permutation;
-use super::{ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit};
 use crate::domain::DomainKey;
+use crate::kernels::ff1::Permutation;
+use crate::kernels::partition::{self, Partition};
+use crate::kernels::{
+    ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit,
+};
 
 /// The greatest number that JSON readers keep exactly.
 const JSON_SAFE: i64 = (1 << 53) - 1;
 
 /// `integer`.
-pub(super) static SPEC: MaskSpec = MaskSpec {
+pub(crate) static SPEC: MaskSpec = MaskSpec {
     name: "integer",
     group: Group::Identifier,
     doc: "permutes the whole numbers from 1 to `max`; 0 stays 0, and a negative number is the mirror of its positive one",
-    args: &[ArgSpec {
-        name: "max",
-        kind: ArgKind::Integer(1, (1 << 53) - 1),
-        doc: "the greatest number; default: what the narrowest of the fields holds, at most 2^53 - 1",
-    }],
+    args: &[
+        ArgSpec {
+            name: "max",
+            kind: ArgKind::Integer(1, (1 << 53) - 1),
+            doc: "the greatest number; default: what the narrowest of the fields holds, at most 2^53 - 1",
+        },
+        partition::BY,
+        partition::COUNT,
+    ],
     facts: Facts {
         deterministic: true,
         injective: Injective::Always,
         keeps: Keeps::FORMAT,
-        leaks: "the sign, and which values are equal",
+        leaks: "the sign, and which values are equal; with `partition_by` the partition",
     },
     build: |args: &Args, shapes: &[Shape]| {
         let narrowest = shapes.iter().filter_map(|s| s.range).map(|(_, max)| max).min();
         let digits = shapes.iter().filter(|s| s.value.is_text()).filter_map(|s| s.max_chars).min();
         let by_digits = digits.map_or(JSON_SAFE, |d| if d >= 16 { JSON_SAFE } else { 10_i64.pow(d) - 1 });
-        let default = narrowest.unwrap_or(JSON_SAFE).min(JSON_SAFE).min(by_digits);
+        let by_decimals = shapes.iter().filter_map(Shape::decimals).map(|(digits, scale)| digits - scale).min();
+        let by_decimals = by_decimals.map_or(JSON_SAFE, |d| if d >= 16 { JSON_SAFE } else { 10_i64.pow(d) - 1 });
+        let default = narrowest.unwrap_or(JSON_SAFE).min(JSON_SAFE).min(by_digits).min(by_decimals);
         let max = args.integer("max").unwrap_or(default);
         let max = u64::try_from(max).ok().filter(|m| *m > 0).ok_or("the fields hold no whole number above 0")?;
-        Ok(Arc::new(Integer { max, made: Mutex::default() }))
+        Ok(Arc::new(Integer { max, partition: Partition::of(args)?, made: Mutex::default() }))
     },
     sample: |n| (n * 7_919 % 9_000_000 + 1).to_string(),
     vectors: &[
@@ -48,6 +58,7 @@ pub(super) static SPEC: MaskSpec = MaskSpec {
 #[derive(Debug)]
 struct Integer {
     max: u64,
+    partition: Option<Partition>,
     /// The permutation of the key that was used last; a mask serves one key at a time.
     made: Mutex<Option<(u64, Arc<Permutation>)>>,
 }
@@ -62,7 +73,7 @@ impl Integer {
         match &*made {
             Some((known, permutation)) if *known == id => Arc::clone(permutation),
             _ => {
-                let permutation = Arc::new(Permutation::new(key, self.max, "integer"));
+                let permutation = Arc::new(Permutation::new(key, self.max.into(), "integer"));
                 *made = Some((id, Arc::clone(&permutation)));
                 permutation
             }
@@ -83,7 +94,13 @@ impl Mask for Integer {
                 }
                 _ => Ok(()),
             },
-            ValueType::Decimal | ValueType::Float64 => Ok(()),
+            ValueType::Decimal => match shape.decimals() {
+                Some((most, scale)) if ((most - scale) as usize) < digits => {
+                    Err(format!("the result has up to {digits} digits, and the field takes {}", most - scale))
+                }
+                _ => Ok(()),
+            },
+            ValueType::Float64 => Ok(()),
             _ => shape.takes_text(digits),
         }
     }
@@ -95,15 +112,22 @@ impl Mask for Integer {
     fn apply(&self, cell: &Cell<'_>, text: &str, out: &mut String) -> Result<Option<()>, Unfit> {
         let number = reenact_model::canonical::number(text);
         let value: i64 = number.parse().map_err(|_| Unfit("a value is no whole number"))?;
-        let size = value.unsigned_abs();
-        if size > self.max {
+        if value.unsigned_abs() > self.max {
             return Err(Unfit("a value is greater than the mask's `max`"));
         }
-        if value < 0 {
-            out.push('-');
-        }
-        let image = if size == 0 { 0 } else { self.permutation(cell.key).apply(size - 1) + 1 };
-        out.push_str(&image.to_string());
+        let permutation = self.permutation(cell.key);
+        let step = |at: &mut String| -> Result<(), Unfit> {
+            let value: i64 = at.parse().map_err(|_| Unfit("a value is no whole number"))?;
+            let image = match value.unsigned_abs() {
+                0 => 0,
+                size => permutation.apply(u128::from(size - 1)) + 1,
+            };
+            at.clear();
+            let _ = write!(at, "{}{image}", if value < 0 { "-" } else { "" });
+            Ok(())
+        };
+        partition::walk(self.partition.as_ref(), &number, step, out)?;
+        cell.shape.pad_decimals(out);
         Ok(Some(()))
     }
 }
@@ -136,5 +160,15 @@ mod tests {
         let mask = build("integer", &[("max", "100")], &[]).expect("builds");
         assert!(try_apply(&*mask, "d", "abc").is_err());
         assert!(try_apply(&*mask, "d", "101").is_err());
+    }
+
+    #[test]
+    fn a_decimal_field_gets_its_places() {
+        let shape = Shape { value: ValueType::Decimal, native: "numeric(6,2)".into(), ..Shape::leaf() };
+        let mask = build("integer", &[], std::slice::from_ref(&shape)).expect("builds");
+        let (key, mut out) = (crate::kernels::testing::key("d"), String::new());
+        let cell = Cell { key: &key, shape: &shape, subject: None };
+        mask.apply(&cell, "42", &mut out).expect("fits");
+        assert!(out.ends_with(".00") && out.len() <= 7, "{out}");
     }
 }

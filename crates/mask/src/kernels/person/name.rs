@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit};
+use crate::kernels::{
+    ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit,
+};
 
 const FIRST: [&str; 64] = [
     "Ada", "Alma", "Anouk", "Arlo", "Astrid", "Basil", "Bea", "Bruno", "Carla", "Cato", "Cleo", "Cyril", "Dara",
@@ -20,7 +22,7 @@ const LAST: [&str; 64] = [
 ];
 
 /// `name`.
-pub(super) static SPEC: MaskSpec = MaskSpec {
+pub(crate) static SPEC: MaskSpec = MaskSpec {
     name: "name",
     group: Group::Person,
     doc: "gives an invented name, the same for the same person; many share one, so it is not for unique fields",

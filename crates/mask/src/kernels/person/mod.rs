@@ -1,0 +1,3 @@
+//! Names and traits of people.
+
+pub(crate) mod name;

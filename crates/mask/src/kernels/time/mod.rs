@@ -1,0 +1,3 @@
+//! Dates and moments.
+
+pub(crate) mod date_shift;
