@@ -110,6 +110,12 @@ pub(crate) struct Scheme {
     pub(crate) check: fn(&[u8]) -> Option<Vec<u8>>,
 }
 
+impl std::fmt::Debug for Scheme {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Scheme({})", self.name)
+    }
+}
+
 impl Scheme {
     /// Whether a compact text is a number that this scheme could issue.
     pub(crate) fn valid(&self, text: &[u8]) -> bool {

@@ -8,15 +8,25 @@ use std::fmt;
 
 use crate::domain::DomainKey;
 
+mod blob;
+mod compact;
 mod contact;
 mod draw;
 mod ff1;
+mod government;
 mod identifier;
+mod invented;
+mod locale;
+mod money;
+mod network;
+mod number;
 mod partition;
 mod person;
 mod plain;
 mod shape;
 mod spec;
+mod statistics;
+mod text;
 mod time;
 
 use plain::redact;
@@ -39,9 +49,58 @@ pub static MASKS: &[&MaskSpec] = &[
     &identifier::token::SPEC,
     &identifier::random_code::SPEC,
     &person::name::SPEC,
+    &person::first_name::SPEC,
+    &person::last_name::SPEC,
+    &person::username::SPEC,
+    &person::gender::SPEC,
+    &person::birth_date::SPEC,
+    &person::company::SPEC,
     &contact::email::SPEC,
     &contact::phone::SPEC,
+    &contact::street::SPEC,
+    &contact::city::SPEC,
+    &contact::postcode::SPEC,
+    &contact::country::SPEC,
+    &contact::geo_point::SPEC,
+    &money::card_number::SPEC,
+    &money::iban::SPEC,
+    &money::amount_noise::SPEC,
+    &money::amount_bucket::SPEC,
+    &government::us_ssn::SPEC,
+    &government::uk_nino::SPEC,
+    &government::de_tax_id::SPEC,
+    &government::fr_nir::SPEC,
+    &government::es_nif::SPEC,
+    &government::it_fiscal_code::SPEC,
+    &government::nl_bsn::SPEC,
+    &government::pl_pesel::SPEC,
+    &government::se_personnummer::SPEC,
+    &government::br_cpf::SPEC,
+    &government::tr_tckn::SPEC,
+    &government::vat_id::SPEC,
+    &government::passport::SPEC,
+    &network::ip::SPEC,
+    &network::ip_truncate::SPEC,
+    &network::ip_prefix::SPEC,
+    &network::mac::SPEC,
+    &network::url::SPEC,
+    &network::hostname::SPEC,
+    &network::user_agent::SPEC,
     &time::date_shift::SPEC,
+    &time::subject_shift::SPEC,
+    &time::date_truncate::SPEC,
+    &time::age::SPEC,
+    &text::template::SPEC,
+    &text::truncate::SPEC,
+    &text::keep_ends::SPEC,
+    &text::words::SPEC,
+    &text::spans::SPEC,
+    &statistics::bucket::SPEC,
+    &statistics::noise::SPEC,
+    &statistics::top_code::SPEC,
+    &statistics::shuffle::SPEC,
+    &blob::empty::SPEC,
+    &blob::placeholder::SPEC,
 ];
 
 /// The mask of a name.
@@ -142,7 +201,7 @@ pub(crate) mod testing {
     pub(crate) fn try_apply(mask: &dyn Mask, domain: &str, text: &str) -> Result<Option<String>, Unfit> {
         let (key, shape) = (key(domain), Shape::leaf());
         let mut out = String::new();
-        let cell = Cell { key: &key, shape: &shape, subject: None };
+        let cell = Cell { key: &key, shape: &shape, subject: Some("subject") };
         Ok(mask.apply(&cell, text, &mut out)?.map(|()| out))
     }
 
@@ -211,7 +270,9 @@ mod tests {
 
     #[test]
     fn domains_are_unrelated() {
-        for spec in MASKS.iter().filter(|spec| spec.facts.injective != Injective::Never) {
+        // Of a handful of values, some meet by chance.
+        let large = |spec: &MaskSpec| (spec.sample)(0) != (spec.sample)(4);
+        for spec in MASKS.iter().filter(|spec| spec.facts.injective != Injective::Never && large(spec)) {
             let mask = build(spec.name, &required(spec), &[Shape::leaf()]).expect("builds");
             let same = (0..200).map(spec.sample).filter(|text| apply(&*mask, "a", text) == apply(&*mask, "b", text));
             assert!(same.count() <= 1, "{}", spec.name);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use reenact_model::ValueType;
 
+use crate::domain::DomainKey;
 use crate::kernels::ff1::{MOST, Pool};
 use crate::kernels::partition::{self, Partition};
 use crate::kernels::{Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit};
@@ -55,6 +56,26 @@ fn size(text: &str) -> Option<u128> {
         .try_fold(1_u128, |size, (radix, _)| size.checked_mul(radix).filter(|size| *size <= MOST))
 }
 
+/// Permutes the digits and letters A to Z of a text within its pattern.
+pub(crate) fn permute(pool: &Pool, key: &DomainKey, text: &mut String) -> Result<(), Unfit> {
+    let size = size(text).ok_or(Unfit("a value is longer than 37 digits or 26 letters"))?;
+    let number = text.chars().filter_map(place).fold(0, |sum, (radix, n)| sum * radix + u128::from(n));
+    let mut image = pool.get(key, size, "pattern").apply(number);
+    let mut masked: Vec<char> = text.chars().collect();
+    for c in masked.iter_mut().rev() {
+        let Some((radix, _)) = place(*c) else { continue };
+        let first = match *c {
+            '0'..='9' => b'0',
+            'a'..='z' => b'a',
+            _ => b'A',
+        };
+        *c = char::from(first + u8::try_from(image % radix).unwrap_or(0));
+        image /= radix;
+    }
+    *text = masked.into_iter().collect();
+    Ok(())
+}
+
 impl Mask for Pattern {
     fn fits(&self, shape: &Shape) -> Result<(), String> {
         match shape.value {
@@ -71,28 +92,10 @@ impl Mask for Pattern {
         if text.chars().any(|c| c.is_alphanumeric() && place(c).is_none()) || text.starts_with("\\x") {
             return Err(Unfit("a value has a letter beyond A to Z"));
         }
-        let size = size(text).ok_or(Unfit("a value is longer than 37 digits or 26 letters"))?;
-        if size == 1 {
+        if !text.chars().any(|c| place(c).is_some()) {
             return if text.is_empty() { Ok(Some(())) } else { Err(Unfit("a value has no digit or letter")) };
         }
-        let permutation = self.pool.get(cell.key, size, "pattern");
-        let step = |at: &mut String| -> Result<(), Unfit> {
-            let number = at.chars().filter_map(place).fold(0, |sum, (radix, n)| sum * radix + u128::from(n));
-            let mut image = permutation.apply(number);
-            let mut masked: Vec<char> = at.chars().collect();
-            for c in masked.iter_mut().rev() {
-                let Some((radix, _)) = place(*c) else { continue };
-                let first = match *c {
-                    '0'..='9' => b'0',
-                    'a'..='z' => b'a',
-                    _ => b'A',
-                };
-                *c = char::from(first + u8::try_from(image % radix).unwrap_or(0));
-                image /= radix;
-            }
-            *at = masked.into_iter().collect();
-            Ok(())
-        };
+        let step = |at: &mut String| permute(&self.pool, cell.key, at);
         partition::walk(self.partition.as_ref(), text, step, out)?;
         Ok(Some(()))
     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::kernels::invented::{Invented, alone};
+use crate::kernels::locale;
 use crate::kernels::{
     ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit,
 };
@@ -26,18 +28,36 @@ pub(crate) static SPEC: MaskSpec = MaskSpec {
     name: "name",
     group: Group::Person,
     doc: "gives an invented name, the same for the same person; many share one, so it is not for unique fields",
-    args: &[ArgSpec {
-        name: "part",
-        kind: ArgKind::Choice(&["first", "last", "full"]),
-        doc: "`first`, `last` or `full` (default)",
-    }],
+    args: &[
+        ArgSpec {
+            name: "part",
+            kind: ArgKind::Choice(&["first", "last", "full"]),
+            doc: "`first`, `last` or `full` (default)",
+        },
+        ArgSpec {
+            name: "locale",
+            kind: ArgKind::Choice(locale::NAMES),
+            doc: "whose names, in that country's order; default: short names of no country, in ASCII",
+        },
+    ],
     facts: Facts {
         deterministic: true,
         injective: Injective::Never,
         keeps: Keeps::FORMAT,
         leaks: "which values are equal, and their frequencies up to collisions",
     },
-    build: |args: &Args, _: &[Shape]| {
+    build: |args: &Args, shapes: &[Shape]| {
+        if let Some(name) = args.text("locale") {
+            let locale = locale::find(Some(name));
+            return match args.text("part") {
+                Some("first") => Invented::build(&[locale.first], 0, alone, shapes),
+                Some("last") => Invented::build(&[locale.last], 0, alone, shapes),
+                _ if locale.family_first => {
+                    Invented::build(&[locale.last, locale.first], 0, |_, words, out| *out = words.concat(), shapes)
+                }
+                _ => Invented::build(&[locale.first, locale.last], 1, |_, words, out| *out = words.join(" "), shapes),
+            };
+        }
         Ok(Arc::new(match args.text("part") {
             Some("first") => Name::First,
             Some("last") => Name::Last,
@@ -49,6 +69,8 @@ pub(crate) static SPEC: MaskSpec = MaskSpec {
         (&[], "Ann Lee", Some("Nora Abbot")),
         (&[("part", "first")], "Ann", Some("Hedda")),
         (&[("part", "last")], "Lee", Some("Keel")),
+        (&[("locale", "sv_SE")], "Ann Lee", Some("Sven Hedlund")),
+        (&[("locale", "ja_JP")], "Ann Lee", Some("小野愛")),
     ],
 };
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use reenact_model::ValueType;
 use reenact_model::canonical;
 
+use super::moment;
 use crate::kernels::{
     ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit,
 };
@@ -29,27 +29,12 @@ pub(crate) static SPEC: MaskSpec = MaskSpec {
         let days = args.integer("days").unwrap_or(365);
         Ok(Arc::new(DateShift { days: u32::try_from(days).unwrap_or(365) }))
     },
-    sample: |n| format!("2026-{:02}-{:02} 10:00:00", n % 12 + 1, n % 28 + 1),
+    sample: |n| canonical::timestamp(i64::try_from(n).unwrap_or(0) * 3_601_000_000),
     vectors: &[
         (&[], "2026-11-23", Some("2026-01-29")),
         (&[("days", "7")], "2026-11-23 10:11:12.5", Some("2026-11-19 10:11:12.5")),
     ],
 };
-
-/// Whether what follows a date is a time of day, with a zone or without: it is copied, so nothing else may stand there.
-fn is_clock(rest: &str) -> bool {
-    let Some(clock) = rest.strip_prefix([' ', 'T']) else { return rest.is_empty() };
-    let clock = clock.strip_suffix('Z').unwrap_or(clock);
-    let (clock, zone) = clock.split_once(['+', '-']).unwrap_or((clock, ""));
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let (time, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
-    let times =
-        |text: &str| text.split(':').count() <= 3 && text.split(':').all(|part| digits(part) && part.len() == 2);
-    times(time)
-        && digits(fraction)
-        && fraction.len() <= 9
-        && (zone.is_empty() || times(zone) || (digits(zone) && zone.len() == 4))
-}
 
 #[derive(Debug)]
 struct DateShift {
@@ -58,14 +43,7 @@ struct DateShift {
 
 impl Mask for DateShift {
     fn fits(&self, shape: &Shape) -> Result<(), String> {
-        let native = shape.native.as_str();
-        match shape.value {
-            ValueType::Date | ValueType::Timestamp | ValueType::TimestampUtc | ValueType::Text | ValueType::Tagged => {
-                Ok(())
-            }
-            ValueType::Other if native.starts_with("date") || native.starts_with("timestamp") => Ok(()),
-            _ => Err(format!("the field's type is `{native}`, which holds no date")),
-        }
+        moment::takes(shape)
     }
 
     fn guarantees(&self) -> Guarantees {
@@ -73,16 +51,10 @@ impl Mask for DateShift {
     }
 
     fn apply(&self, cell: &Cell<'_>, text: &str, out: &mut String) -> Result<Option<()>, Unfit> {
-        // What is no day of the calendar (infinity, MySQL's zero dates) tells nothing and stays.
-        if matches!(text, "" | "infinity" | "-infinity" | "0000-00-00" | "0000-00-00 00:00:00") {
+        let Some((days, rest)) = moment::split(text)? else {
             out.push_str(text);
             return Ok(Some(()));
-        }
-        let (date, rest) = text.split_at(text.find([' ', 'T']).unwrap_or(text.len()));
-        if !is_clock(rest) {
-            return Err(Unfit("a value is no date or moment of the form 2026-11-23 10:00:00"));
-        }
-        let days = canonical::parse_date(date).ok_or(Unfit("a value is no date of the form 2026-11-23"))?;
+        };
         let drawn = i32::try_from(cell.key.number(b"shift") % u64::from(self.days)).unwrap_or(0) + 1;
         let shift = if cell.key.number(b"way") & 1 == 0 { drawn } else { -drawn };
         let moved = days.checked_add(shift).ok_or(Unfit("a date is at the end of the calendar"))?;
