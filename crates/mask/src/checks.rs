@@ -247,7 +247,7 @@ pub(crate) static NL_BSN: Scheme = Scheme {
 /// Poland's PESEL: the birth date, with the century in the month, and a serial.
 pub(crate) static PL_PESEL: Scheme = Scheme {
     name: "Polish PESEL",
-    body: &[D; 10],
+    body: &[D, D, D, D, "0123", D, D, D, D, D],
     check: |body| {
         let month = two(&body[2..4]) % 20;
         let sum = weighted(body, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3]);
@@ -258,7 +258,7 @@ pub(crate) static PL_PESEL: Scheme = Scheme {
 /// Sweden's personal or coordination number of ten digits.
 pub(crate) static SE_PERSONNUMMER: Scheme = Scheme {
     name: "Swedish personal number",
-    body: &[D; 9],
+    body: &[D, D, "01", D, "01236789", D, D, D, D],
     check: |body| {
         let day = two(&body[4..6]);
         // A coordination number's day is 60 more.
@@ -269,7 +269,7 @@ pub(crate) static SE_PERSONNUMMER: Scheme = Scheme {
 /// The same with its century: twelve digits.
 pub(crate) static SE_PERSONNUMMER_12: Scheme = Scheme {
     name: "Swedish personal number",
-    body: &["12", "890", D, D, D, D, D, D, D, D, D],
+    body: &["12", "890", D, D, "01", D, "01236789", D, D, D, D],
     check: |body| {
         if matches!(&body[..2], b"18" | b"19" | b"20") { (SE_PERSONNUMMER.check)(&body[2..]) } else { None }
     },

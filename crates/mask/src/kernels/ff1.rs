@@ -240,7 +240,10 @@ impl fmt::Debug for Permutation {
 
 /// Permutations by key, size and tweak, each made once; a key is known by a hash under itself.
 #[derive(Debug, Default)]
-pub(super) struct Pool(Mutex<HashMap<(u64, u128, &'static str), Arc<Permutation>>>);
+pub(super) struct Pool(Mutex<HashMap<Slot, Arc<Permutation>>>);
+
+/// A key's hash under itself, a size and a tweak.
+type Slot = (u64, u128, &'static str);
 
 impl Pool {
     /// One of several permutations under a key, told apart by `tweak`.

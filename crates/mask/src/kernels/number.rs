@@ -94,6 +94,16 @@ impl Number {
     }
 }
 
+/// Whether a text is a number that a decimal field holds as it is.
+pub(super) fn holds(shape: &Shape, text: &str) -> bool {
+    let Ok(number) = Number::parse(text) else { return false };
+    shape.decimals().is_none_or(|(digits, scale)| {
+        let fitted = number.at(scale);
+        fitted.at(number.places.max(scale)) == number.at(number.places.max(scale))
+            && fitted.units.unsigned_abs() < 10_u128.saturating_pow(digits)
+    })
+}
+
 /// A quotient, rounded half away from zero.
 pub(super) fn nearest(n: i128, by: i128) -> i128 {
     let by = by.max(1);

@@ -140,7 +140,8 @@ mod tests {
 
     #[test]
     fn partitions_stay_for_every_divisor_and_keys_stay_apart() {
-        let samples: &[(&str, fn(u32) -> String)] = &[
+        type Sample = (&'static str, fn(u32) -> String);
+        let samples: &[Sample] = &[
             ("integer", |n| n.to_string()),
             ("digits", |n| format!("{n:04}-7")),
             ("token", |n| format!("k{n}")),

@@ -49,8 +49,9 @@ fn machine_words_and_digits_give_the_same_image() {
         assert!(Number::holds(radix, digits), "{radix}^{digits}");
         let cipher = Ff1::new(key("a").cipher(), radix).expect("valid");
         for n in 0..50_u32 {
-            let message: Vec<u16> =
-                (0..digits).map(|at| u16::try_from((n * 31 + 7 * at as u32) % radix).expect("small")).collect();
+            let message: Vec<u16> = (0..digits)
+                .map(|at| u16::try_from((n * 31 + 7 * u32::try_from(at).expect("small")) % radix).expect("small"))
+                .collect();
             let slow = cipher.cipher.encrypt(b"t", &FlexibleNumeralString::from(message.clone())).ok().map(Vec::from);
             assert_eq!(cipher.encrypt(b"t", &message).ok(), slow, "{radix}^{digits}");
         }

@@ -24,8 +24,8 @@ pub(crate) static SPEC: MaskSpec = MaskSpec {
     build: |args: &Args, _: &[Shape]| Ok(Arc::new(Numbers::new(&[&checks::PL_PESEL], args.is_true("valid"), None))),
     sample: |n| sample(&checks::PL_PESEL, n),
     vectors: &[
-        (&[], "44051401359", Some("25721037958")),
-        (&[], "02070803628", Some("00690765925")),
-        (&[("valid", "true")], "44051401359", Some("25721037957")),
+        (&[], "44051401359", Some("55920986058")),
+        (&[], "02070803628", Some("53682351466")),
+        (&[("valid", "true")], "44051401359", Some("55920986057")),
     ],
 };

@@ -52,6 +52,7 @@ pub(crate) static SPEC: MaskSpec = MaskSpec {
         (&[("max", "999")], "42", Some("222")),
         (&[], "-42", Some("-6786369042332863")),
         (&[], "0", Some("0")),
+        (&[("partition_by", "crc32"), ("partitions", "12")], "42", Some("2343678905231642")),
     ],
 };
 
@@ -128,6 +129,9 @@ impl Mask for Integer {
         };
         partition::walk(self.partition.as_ref(), &number, step, out)?;
         cell.shape.pad_decimals(out);
+        if cell.shape.value.is_text() && cell.shape.room().is_some_and(|room| room < out.len()) {
+            return Err(Unfit("the sign of a negative number has no room in the field"));
+        }
         Ok(Some(()))
     }
 }

@@ -112,7 +112,12 @@ mod tests {
         let mask = build("pattern", &[], &[Shape::leaf()]).expect("builds");
         let images: HashSet<_> = (0..2_600)
             .map(|n| {
-                apply(&*mask, "d", &format!("{}-{:02}", char::from(b'A' + (n / 100) as u8), n % 100)).expect("some")
+                apply(
+                    &*mask,
+                    "d",
+                    &format!("{}-{:02}", char::from(b'A' + u8::try_from(n / 100).expect("small")), n % 100),
+                )
+                .expect("some")
             })
             .collect();
         assert_eq!(images.len(), 2_600);

@@ -27,7 +27,7 @@ pub(crate) static SPEC: MaskSpec = MaskSpec {
         leaks: "the order and distance of ids in time, the time within the greatest shift, and which ids are equal",
     },
     build: |args: &Args, _: &[Shape]| Ok(Arc::new(Snowflake { days: args.integer("days").unwrap_or(365) })),
-    sample: |n| ((200_000_000_000 + n * 137) << LOW | n % 4_096).to_string(),
+    sample: |n| ((200_000_000_000 + n * 137) << LOW | (n % 4_096)).to_string(),
     vectors: &[
         (&[], "1541815603606036480", Some("1433824019658314924")),
         (&[("days", "7")], "175928847299117063", Some("174479295837211168")),

@@ -35,7 +35,7 @@ pub(crate) static SPEC: MaskSpec = MaskSpec {
         leaks: "the order and distance of ids in time, the time within the greatest shift, and which ids are equal",
     },
     build: |args: &Args, _: &[Shape]| Ok(Arc::new(Ulid { days: args.integer("days").unwrap_or(365) })),
-    sample: |n| write(u128::from(1_700_000_000_000 + n) << 80 | u128::from(n) * 7_919),
+    sample: |n| write(u128::from(1_700_000_000_000 + n) << 80 | (u128::from(n) * 7_919)),
     vectors: &[
         (&[], "01ARZ3NDEKTSV4RRFFQ69G5FAV", Some("01A0ZS77EK4R3FSRV2KACV7A53")),
         (&[("days", "7")], "01HF7YAT00000000000000000Z", Some("01HEXMQY00V0ZPFP2X5F1CKG96")),
@@ -95,7 +95,7 @@ mod tests {
         let mask = build("ulid", &[], &[Shape::leaf()]).expect("builds");
         let image = |id: u128| parse(&apply(&*mask, "d", &write(id)).expect("some")).expect("a ULID") >> 80;
         let time = 1_700_000_000_000 << 80;
-        assert_eq!(image(time | 5 + (250 << 80)) - image(time), 250);
+        assert_eq!(image((time | 5) + (250 << 80)) - image(time), 250);
         assert_ne!(image(time), time >> 80);
         for text in [
             "01ARZ3NDEKTSV4RRFFQ69G5FA",

@@ -22,7 +22,14 @@ pub(crate) static SPEC: MaskSpec = MaskSpec {
     },
     build: |args: &Args, _: &[Shape]| Ok(Arc::new(Uuid { partition: Partition::of(args)? })),
     sample: |n| format!("value {n}"),
-    vectors: &[(&[], "ab13dfae-6276-45da-a05f-11193ceaaf30", Some("f4fc0d30-1d45-47df-8f26-619e26f8e432"))],
+    vectors: &[
+        (&[], "ab13dfae-6276-45da-a05f-11193ceaaf30", Some("f4fc0d30-1d45-47df-8f26-619e26f8e432")),
+        (
+            &[("partition_by", "murmur2"), ("partitions", "12")],
+            "ab13dfae-6276-45da-a05f-11193ceaaf30",
+            Some("76b9dd2a-71c2-4ecc-966a-3982ae64d92f"),
+        ),
+    ],
 };
 
 #[derive(Debug)]

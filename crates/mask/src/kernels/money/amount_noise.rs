@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use reenact_model::canonical;
+
 use crate::kernels::draw::Draw;
 use crate::kernels::number::{Number, nearest, takes};
 use crate::kernels::{
@@ -59,7 +61,7 @@ impl Mask for AmountNoise {
         let amount = Number::parse(text)?;
         let mut draw = match cell.subject {
             Some(subject) => Draw::new(cell.key, &format!("subject|{subject}")),
-            None => Draw::new(cell.key, text),
+            None => Draw::new(cell.key, &canonical::number(text)),
         };
         let most = self.percent * 10_000;
         let factor = MILLION + i128::from(draw.between(-most, most));

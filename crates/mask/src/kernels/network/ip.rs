@@ -31,7 +31,7 @@ pub(crate) static SPEC: MaskSpec = MaskSpec {
 /// The n-th of many different addresses.
 pub(super) fn sample(n: u64) -> String {
     let bits = u32::try_from(n & 0xffff_ffff).unwrap_or(0).wrapping_mul(2_654_435_761);
-    if n % 5 == 0 {
+    if n.is_multiple_of(5) {
         Ipv6Addr::from(0x2a00_1450_u128 << 96 | u128::from(bits)).to_string()
     } else {
         Ipv4Addr::from(bits).to_string()

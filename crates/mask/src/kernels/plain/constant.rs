@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use reenact_model::ValueType;
 use reenact_model::canonical::Writer;
+use reenact_model::payload::{Codec, Decoder, Format};
 
+use crate::kernels::number;
 use crate::kernels::{
     ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit,
 };
@@ -25,11 +28,18 @@ pub(crate) static SPEC: MaskSpec = MaskSpec {
         Ok(Arc::new(Constant(value.to_owned())))
     },
     sample: |n| format!("value {n}"),
-    vectors: &[(&[("value", "x")], "anything", Some("x"))],
+    vectors: &[(&[("value", "x")], "anything", Some("x")), (&[("value", "0")], "", Some("0"))],
 };
 
 #[derive(Debug)]
 struct Constant(String);
+
+/// Whether a text is a UUID as servers give it.
+fn is_uuid(text: &str) -> bool {
+    let groups: Vec<&str> = text.split('-').collect();
+    let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12]) && groups.concat().chars().all(hex)
+}
 
 impl Mask for Constant {
     fn fits(&self, shape: &Shape) -> Result<(), String> {
@@ -45,15 +55,28 @@ impl Mask for Constant {
         {
             return Err(format!("the value is longer than the {max} characters that the field takes"));
         }
-        Writer::new(shape.value, 1).push(&self.0, b't').map_err(|_| format!("the value is no `{}`", shape.native))
+        let wrong = || format!("the value is no `{}`", shape.native);
+        let decoder = || Decoder::new(&Codec::of(Format::Json)).ok();
+        let json = || decoder().is_some_and(|decoder| decoder.decode(self.0.as_bytes()).is_ok());
+        match shape.value {
+            ValueType::Json if !json() => return Err(wrong()),
+            ValueType::Uuid if !is_uuid(&self.0) => return Err(wrong()),
+            ValueType::Decimal if !number::holds(shape, &self.0) => return Err(wrong()),
+            _ => {}
+        }
+        match (shape.range, self.0.parse::<i64>()) {
+            (Some((least, most)), Ok(value)) if !(least..=most).contains(&value) => Err(wrong()),
+            _ => Writer::new(shape.value, 1).push(&self.0, b't').map_err(|_| wrong()),
+        }
     }
 
     fn guarantees(&self) -> Guarantees {
         Guarantees::FAKE
     }
 
-    fn apply(&self, _: &Cell<'_>, _: &str, out: &mut String) -> Result<Option<()>, Unfit> {
+    fn apply(&self, cell: &Cell<'_>, _: &str, out: &mut String) -> Result<Option<()>, Unfit> {
         out.push_str(&self.0);
+        cell.shape.pad_decimals(out);
         Ok(Some(()))
     }
 }

@@ -13,7 +13,7 @@ pub(crate) static SPEC: MaskSpec = MaskSpec {
     facts: Facts { deterministic: true, injective: Injective::Never, keeps: Keeps::NOTHING, leaks: "nothing" },
     build: |_: &Args, _: &[Shape]| Ok(Arc::new(Null)),
     sample: |n| format!("value {n}"),
-    vectors: &[(&[], "anything", None)],
+    vectors: &[(&[], "anything", None), (&[], "", None)],
 };
 
 #[derive(Debug)]

@@ -22,7 +22,7 @@ pub(crate) static SPEC: MaskSpec = MaskSpec {
     },
     build: |_: &Args, _: &[Shape]| Ok(Arc::new(Redact)),
     sample: |n| format!("value {n}"),
-    vectors: &[(&[], "anything", Some("[redacted]"))],
+    vectors: &[(&[], "anything", Some("[redacted]")), (&[], "", Some("[redacted]"))],
 };
 
 /// The mask itself, for what no rule names.
@@ -87,7 +87,10 @@ impl Mask for Redact {
     }
 
     fn apply(&self, cell: &Cell<'_>, _: &str, out: &mut String) -> Result<Option<()>, Unfit> {
-        Ok(placeholder(cell.shape).map(|text| out.push_str(text)))
+        Ok(placeholder(cell.shape).map(|text| {
+            out.push_str(text);
+            cell.shape.pad_decimals(out);
+        }))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use reenact_model::canonical;
+
 use crate::kernels::draw::Draw;
 use crate::kernels::number::{Number, takes};
 use crate::kernels::{
@@ -30,7 +32,7 @@ pub(crate) static SPEC: MaskSpec = MaskSpec {
         Ok(Arc::new(Noise { most: most.ok_or("`most` must be a decimal number above 0")? }))
     },
     sample: |n| format!("{}.{:02}", n / 100, n % 100),
-    vectors: &[(&[("most", "5")], "37.25", Some("33.87")), (&[("most", "0.5")], "-2.0", Some("-2.1"))],
+    vectors: &[(&[("most", "5")], "37.25", Some("33.87")), (&[("most", "0.5")], "-2.0", Some("-2.3"))],
 };
 
 #[derive(Debug)]
@@ -59,7 +61,8 @@ impl Mask for Noise {
         if most == 0 {
             return Err(Unfit("`most` is less than one unit of a value's last place, so nothing would change"));
         }
-        let drawn = Draw::new(cell.key, &format!("{}|{text}", cell.subject.unwrap_or_default())).between(-most, most);
+        let source = format!("{}|{}", cell.subject.unwrap_or_default(), canonical::number(text));
+        let drawn = Draw::new(cell.key, &source).between(-most, most);
         let units = number.units.saturating_add(drawn.into());
         Number { units, ..number }.write_into(cell, number.places, out)?;
         Ok(Some(()))

@@ -25,17 +25,16 @@ pub(crate) static SPEC: MaskSpec = MaskSpec {
         leaks: "how often each value occurs, which often tells which is which, and of two values everything",
     },
     build: |args: &Args, shapes: &[Shape]| {
-        let mut values: Vec<String> = match args.text("values") {
-            Some(list) => list.split(',').map(|value| value.trim().to_owned()).collect(),
-            None => {
-                let enumerations = || shapes.iter().filter_map(|shape| shape.values.as_ref());
-                let first =
-                    enumerations().next().ok_or("the field is no enumeration, so it needs the argument `values`")?;
-                if enumerations().any(|other| other != first) {
-                    return Err("the fields have different enumerations; give `values`".to_owned());
-                }
-                first.clone()
+        let mut values: Vec<String> = if let Some(list) = args.text("values") {
+            list.split(',').map(|value| value.trim().to_owned()).collect()
+        } else {
+            let enumerations = || shapes.iter().filter_map(|shape| shape.values.as_ref());
+            let first =
+                enumerations().next().ok_or("the field is no enumeration, so it needs the argument `values`")?;
+            if enumerations().any(|other| other != first) {
+                return Err("the fields have different enumerations; give `values`".to_owned());
             }
+            first.clone()
         };
         // The order of a list must not decide what becomes of a value.
         values.sort();

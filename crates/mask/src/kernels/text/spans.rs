@@ -129,21 +129,18 @@ impl Mask for Spans {
         while let Some(c) = left.chars().next() {
             let span = if inside { None } else { email(left).or_else(|| iban(left)).or_else(|| ip(left)) };
             // Digits are looked for inside of words too: `order123456789`.
-            match span.or_else(|| number(left)) {
-                Some((kind, end, folded)) => {
-                    out.extend(["[", kind, ":"]);
-                    base32(&cell.key.hash(format!("{kind}|{folded}").as_bytes()), 8, out);
-                    out.push(']');
-                    left = &left[end..];
-                    inside = false;
-                }
-                None => {
-                    // A short number is passed as a whole, or its tail would be looked at again.
-                    let digits = run(left, |c| c.is_ascii_digit()).max(c.len_utf8());
-                    out.push_str(&left[..digits]);
-                    left = &left[digits..];
-                    inside = c.is_alphanumeric();
-                }
+            if let Some((kind, end, folded)) = span.or_else(|| number(left)) {
+                out.extend(["[", kind, ":"]);
+                base32(&cell.key.hash(format!("{kind}|{folded}").as_bytes()), 8, out);
+                out.push(']');
+                left = &left[end..];
+                inside = false;
+            } else {
+                // A short number is passed as a whole, or its tail would be looked at again.
+                let digits = run(left, |c| c.is_ascii_digit()).max(c.len_utf8());
+                out.push_str(&left[..digits]);
+                left = &left[digits..];
+                inside = c.is_alphanumeric();
             }
         }
         match cell.shape.room() {

@@ -23,7 +23,7 @@ pub(crate) static SPEC: MaskSpec = MaskSpec {
         Ok(Arc::new(Truncate { chars: usize::try_from(chars).unwrap_or(0) }))
     },
     sample: |n| format!("value {n}"),
-    vectors: &[(&[("chars", "3")], "\u{d6}sterreich", None), (&[("chars", "0")], "anything", Some(""))],
+    vectors: &[(&[("chars", "3")], "Österreich", Some("Öst")), (&[("chars", "0")], "anything", Some(""))],
 };
 
 #[derive(Debug)]

@@ -41,6 +41,9 @@ impl Mask for Filler {
     }
 
     fn apply(&self, cell: &Cell<'_>, text: &str, out: &mut String) -> Result<Option<()>, Unfit> {
+        if text.starts_with("\\x") {
+            return Err(Unfit("a value is bytes and no text"));
+        }
         let chars = text.chars().count();
         let mut draw = Draw::new(cell.key, text);
         while out.len() < chars {
