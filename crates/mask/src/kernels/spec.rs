@@ -52,6 +52,8 @@ pub enum Group {
     Person,
     /// Ways to reach somebody.
     Contact,
+    /// Where somebody is.
+    Place,
     /// Money and cards.
     Money,
     /// Numbers that states give.
@@ -76,6 +78,7 @@ impl Group {
             Self::Identifier => "identifier",
             Self::Person => "person",
             Self::Contact => "contact",
+            Self::Place => "place",
             Self::Money => "money",
             Self::Government => "government",
             Self::Network => "network",

@@ -7,7 +7,7 @@ use crate::kernels::{ArgKind, ArgSpec, Args, Facts, Group, Injective, Keeps, Mas
 /// `city`.
 pub(crate) static SPEC: MaskSpec = MaskSpec {
     name: "city",
-    group: Group::Contact,
+    group: Group::Place,
     doc: "gives an invented town of a locale, the same for the same value; many share one",
     args: &[ArgSpec { name: "locale", kind: ArgKind::Choice(locale::NAMES), doc: "whose words; default `en_US`" }],
     facts: Facts {

@@ -44,7 +44,7 @@ const COUNTRIES: &[(&str, &str, &str)] = &[
 /// `country`.
 pub(crate) static SPEC: MaskSpec = MaskSpec {
     name: "country",
-    group: Group::Contact,
+    group: Group::Place,
     doc: "draws one of 32 countries for each value, as two or three letters (ISO 3166) where the value has as many, else as an English name where the field has room for it",
     args: &[],
     facts: Facts {

@@ -14,7 +14,7 @@ use crate::kernels::{
 /// `geo_point`.
 pub(crate) static SPEC: MaskSpec = MaskSpec {
     name: "geo_point",
-    group: Group::Contact,
+    group: Group::Place,
     doc: "rounds a latitude, a longitude, or both in one text (`52.5,13.4`, `(13.4,52.5)`, `POINT(13.4 52.5)`)",
     args: &[ArgSpec {
         name: "places",

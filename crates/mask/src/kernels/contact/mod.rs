@@ -1,4 +1,4 @@
-//! Ways to reach somebody: what these masks give reaches nobody.
+//! Ways to reach somebody, and where somebody is: what these masks give reaches nobody.
 
 pub(crate) mod city;
 pub(crate) mod country;

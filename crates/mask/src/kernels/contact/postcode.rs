@@ -9,7 +9,7 @@ use crate::kernels::{
 /// `postcode`.
 pub(crate) static SPEC: MaskSpec = MaskSpec {
     name: "postcode",
-    group: Group::Contact,
+    group: Group::Place,
     doc: "keeps the first characters of a postcode and replaces the other digits by 0 and letters by X (or x); separators stay",
     args: &[ArgSpec {
         name: "keep",

@@ -7,7 +7,7 @@ use crate::kernels::{ArgKind, ArgSpec, Args, Facts, Group, Injective, Keeps, Mas
 /// `street`.
 pub(crate) static SPEC: MaskSpec = MaskSpec {
     name: "street",
-    group: Group::Contact,
+    group: Group::Place,
     doc: "gives a street and house number of a locale, the same for the same value; many share one",
     args: &[
         ArgSpec { name: "locale", kind: ArgKind::Choice(locale::NAMES), doc: "whose streets; default `en_US`" },
