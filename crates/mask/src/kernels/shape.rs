@@ -87,6 +87,15 @@ impl Shape {
         }
     }
 
+    /// Says whether each of some words fits.
+    ///
+    /// # Errors
+    /// Why the longest does not.
+    pub(crate) fn takes_words<'a>(&self, words: impl Iterator<Item = &'a str>) -> Result<(), String> {
+        let length = |word: &str| if self.value == ValueType::Bytes { word.len() } else { word.chars().count() };
+        self.takes_text(words.map(length).max().unwrap_or(0))
+    }
+
     /// Says whether any text of up to `chars` characters fits.
     ///
     /// # Errors

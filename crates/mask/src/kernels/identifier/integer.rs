@@ -19,7 +19,7 @@ const JSON_SAFE: i64 = (1 << 53) - 1;
 pub(crate) static SPEC: MaskSpec = MaskSpec {
     name: "integer",
     group: Group::Identifier,
-    doc: "permutes the whole numbers from 1 to `max`; 0 stays 0, and a negative number is the mirror of its positive one",
+    doc: "permutes the whole numbers from 1 to `max`; 0 stays 0, and a negative number stays negative, the mirror of its positive one unless a partition is kept",
     args: &[
         ArgSpec {
             name: "max",

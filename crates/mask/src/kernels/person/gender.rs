@@ -51,7 +51,7 @@ impl Mask for Gender {
                 Err("a value is none of the field's enumeration".to_owned())
             }
             Some(_) => Ok(()),
-            None => shape.takes_text(self.values.iter().map(|value| value.chars().count()).max().unwrap_or(0)),
+            None => shape.takes_words(self.values.iter().map(String::as_str)),
         }
     }
 

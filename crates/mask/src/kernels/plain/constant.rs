@@ -50,10 +50,9 @@ impl Mask for Constant {
                 Err("the value is none of the field's enumeration".to_owned())
             };
         }
-        if let Some(max) = shape.max_chars
-            && self.0.chars().count() > max as usize
-        {
-            return Err(format!("the value is longer than the {max} characters that the field takes"));
+        let length = if shape.value == ValueType::Bytes { self.0.len() } else { self.0.chars().count() };
+        if let Some(room) = shape.room().filter(|room| *room < length) {
+            return Err(format!("the value is longer than the {room} characters that the field takes"));
         }
         let wrong = || format!("the value is no `{}`", shape.native);
         let decoder = || Decoder::new(&Codec::of(Format::Json)).ok();

@@ -65,9 +65,7 @@ impl Mask for Shuffle {
             return if stranger { Err("a value is none of the field's enumeration".to_owned()) } else { Ok(()) };
         }
         match shape.value {
-            ValueType::Text | ValueType::Tagged => {
-                shape.takes_text(self.values.iter().map(|value| value.chars().count()).max().unwrap_or(0))
-            }
+            ValueType::Text | ValueType::Tagged => shape.takes_words(self.values.iter().map(String::as_str)),
             ValueType::Bool if self.values == ["false", "true"] => Ok(()),
             _ => Err(format!("the field's type is `{}`, and the list is text", shape.native)),
         }

@@ -60,7 +60,7 @@ impl Template {
 
 impl Mask for Template {
     fn fits(&self, shape: &Shape) -> Result<(), String> {
-        shape.takes_text(self.form.chars().count())
+        shape.takes_words([self.form.as_str()].into_iter())
     }
 
     fn guarantees(&self) -> Guarantees {
