@@ -4,6 +4,7 @@
 //! [`Plan`] is that policy resolved against a catalog, exactly one decision for every field, or no plan at all; a [`Masker`]
 //! is a plan that keys have joined. Only this crate turns [`reenact_model::Captured`] rows into [`Masked`] ones.
 
+mod checks;
 pub mod domain;
 pub mod kernels;
 pub mod masked;

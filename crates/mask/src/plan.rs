@@ -282,7 +282,10 @@ impl Plan {
             let parent = FieldId::new(&relationship.parent.entity, parent);
             let same = match (self.action(policy, &child), self.action(policy, &parent)) {
                 (Some(Action::Mask { mask: a, domain: x }), Some(Action::Mask { mask: b, domain: y })) => {
-                    if x == y && a == b {
+                    // What is drawn at random is known to the agent that drew it, and to no other.
+                    let shared = child.entity.service == parent.entity.service
+                        || crate::kernels::find(&a).is_some_and(|spec| spec.facts.deterministic);
+                    if x == y && a == b && shared {
                         continue;
                     }
                     false

@@ -1,5 +1,7 @@
 //! `masks`.
 
+use std::fmt::Write as _;
+
 use reenact_mask::kernels::{Injective, MASKS, MaskSpec};
 
 use crate::render;
@@ -17,13 +19,38 @@ pub(crate) fn run(json: bool) -> u8 {
         render::json(&serde_json::json!({ "format": "reenact/masks", "format_version": "1.0", "masks": list }));
         return 0;
     }
-    for mask in MASKS {
-        render::out(&format!("{} ({})\n  {}\n  leaks {}", mask.name, mask.group.word(), mask.doc, mask.facts.leaks));
-        for arg in mask.args {
-            render::out(&format!("  {}: {}", arg.name, arg.doc));
+    let mut masks: Vec<&MaskSpec> = MASKS.to_vec();
+    // Within a group, the order of the documentation.
+    masks.sort_by_key(|mask| mask.group);
+    for group in masks.chunk_by(|a, b| a.group == b.group) {
+        render::out(&format!("{}\n", group[0].group.word().to_uppercase()));
+        for mask in group {
+            render::out(&sheet(mask));
         }
     }
     0
+}
+
+/// The fact sheet of a mask, for people.
+fn sheet(mask: &MaskSpec) -> String {
+    let facts = &mask.facts;
+    let keys = match facts.injective {
+        _ if !facts.deterministic => "no, it is drawn anew in every capture".to_owned(),
+        Injective::Always => "yes".to_owned(),
+        Injective::If(when) => format!("if {when}"),
+        Injective::Never => "no".to_owned(),
+    };
+    let keeps = [("format", facts.keeps.format), ("length", facts.keeps.length), ("order", facts.keeps.order)];
+    let keeps: Vec<&str> = keeps.iter().filter(|(_, kept)| *kept).map(|(what, _)| *what).collect();
+    let keeps = if keeps.is_empty() { "nothing".to_owned() } else { keeps.join(", ") };
+    let mut text = format!(
+        "  {}\n    {}\n    keys and unique fields: {keys}\n    keeps: {keeps}\n    leaks: {}\n",
+        mask.name, mask.doc, facts.leaks
+    );
+    for arg in mask.args {
+        let _ = writeln!(text, "    {}: {}", arg.name, arg.doc);
+    }
+    text
 }
 
 /// The fact sheet of a mask.

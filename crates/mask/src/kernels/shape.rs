@@ -45,6 +45,57 @@ impl Shape {
         }
     }
 
+    /// The greatest length in characters that is known, of bytes too.
+    pub fn room(&self) -> Option<usize> {
+        let bytes = || {
+            let bounded = self.native.starts_with("binary(") || self.native.starts_with("varbinary(");
+            if bounded { self.arguments().next() } else { None }
+        };
+        self.max_chars.or_else(bytes).map(|n| n as usize)
+    }
+
+    /// The greatest length that all of some fields hold.
+    pub fn least_room(shapes: &[Self]) -> Option<usize> {
+        shapes.iter().filter_map(Self::room).min()
+    }
+
+    /// The digits of a bounded decimal, and how many of them stand after the point.
+    pub fn decimals(&self) -> Option<(u32, u32)> {
+        if self.value != ValueType::Decimal {
+            return None;
+        }
+        let mut arguments = self.arguments();
+        let digits = arguments.next()?;
+        Some((digits, arguments.next().unwrap_or(0))).filter(|(digits, scale)| scale <= digits)
+    }
+
+    /// The numbers in the parentheses of the native type.
+    fn arguments(&self) -> impl Iterator<Item = u32> + '_ {
+        let inside =
+            self.native.split_once('(').and_then(|(_, rest)| rest.split_once(')')).map_or("", |(list, _)| list);
+        inside.split(',').map_while(|n| n.trim().parse().ok())
+    }
+
+    /// Gives a number the places after the point that a bounded decimal has, as its server will tell it.
+    pub(crate) fn pad_decimals(&self, number: &mut String) {
+        if let Some((_, scale)) = self.decimals() {
+            let places = number.split_once('.').map_or(0, |(_, places)| places.len());
+            if places == 0 && scale > 0 {
+                number.push('.');
+            }
+            number.extend(std::iter::repeat_n('0', (scale as usize).saturating_sub(places)));
+        }
+    }
+
+    /// Says whether each of some words fits.
+    ///
+    /// # Errors
+    /// Why the longest does not.
+    pub(crate) fn takes_words<'a>(&self, words: impl Iterator<Item = &'a str>) -> Result<(), String> {
+        let length = |word: &str| if self.value == ValueType::Bytes { word.len() } else { word.chars().count() };
+        self.takes_text(words.map(length).max().unwrap_or(0))
+    }
+
     /// Says whether any text of up to `chars` characters fits.
     ///
     /// # Errors
@@ -56,8 +107,8 @@ impl Shape {
         if !self.value.is_text() && self.value != ValueType::Bytes {
             return Err(format!("the field's type is `{}`, which holds no such text", self.native));
         }
-        match self.max_chars {
-            Some(max) if (max as usize) < chars => {
+        match self.room() {
+            Some(max) if max < chars => {
                 Err(format!("the result has up to {chars} characters, and the field takes {max}"))
             }
             _ => Ok(()),

@@ -1,0 +1,4 @@
+//! Bytes: pictures, documents, signatures.
+
+pub(crate) mod empty;
+pub(crate) mod placeholder;

@@ -1,0 +1,67 @@
+//! `postcode`: an area instead of a place.
+
+use std::sync::Arc;
+
+use crate::kernels::{
+    ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit,
+};
+
+/// `postcode`.
+pub(crate) static SPEC: MaskSpec = MaskSpec {
+    name: "postcode",
+    group: Group::Place,
+    doc: "keeps the first characters of a postcode and replaces the other digits by 0 and letters by X (or x); separators stay",
+    args: &[ArgSpec {
+        name: "keep",
+        kind: ArgKind::Integer(0, 4),
+        doc: "how many letters and digits stay, 0 to 4; default 2",
+    }],
+    facts: Facts {
+        deterministic: true,
+        injective: Injective::Never,
+        keeps: Keeps::SHAPE,
+        leaks: "the area, which a few of may have very few people, and where letters and digits stand",
+    },
+    build: |args: &Args, _: &[Shape]| {
+        Ok(Arc::new(Postcode { keep: usize::try_from(args.integer("keep").unwrap_or(2)).unwrap_or(2) }))
+    },
+    sample: |n| format!("{n:06}"),
+    vectors: &[
+        (&[], "10117", Some("10000")),
+        (&[("keep", "3")], "SW1A 2AA", Some("SW1X 0XX")),
+        (&[("keep", "0")], "1011 ab", Some("0000 xx")),
+    ],
+};
+
+#[derive(Debug)]
+struct Postcode {
+    keep: usize,
+}
+
+impl Mask for Postcode {
+    fn fits(&self, shape: &Shape) -> Result<(), String> {
+        shape.takes_text(0)
+    }
+
+    fn guarantees(&self) -> Guarantees {
+        Guarantees::FAKE
+    }
+
+    fn apply(&self, _: &Cell<'_>, text: &str, out: &mut String) -> Result<Option<()>, Unfit> {
+        if text.len() > 12 || !text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-')) {
+            return Err(Unfit("a value is no postcode: up to 12 letters, digits, spaces and hyphens"));
+        }
+        let mut seen = 0;
+        for c in text.chars() {
+            seen += usize::from(c.is_ascii_alphanumeric());
+            out.push(match c {
+                c if seen <= self.keep => c,
+                '0'..='9' => '0',
+                'a'..='z' => 'x',
+                'A'..='Z' => 'X',
+                c => c,
+            });
+        }
+        Ok(Some(()))
+    }
+}
