@@ -262,7 +262,7 @@ impl Worker {
 
     /// What an original is looked for as: a token may stand for anything, a permuted number only for a key.
     fn searched_as(&self) -> Group {
-        let permuted = matches!(self.apply.name, "integer" | "digits");
+        let permuted = matches!(self.apply.name, "integer" | "digits" | "snowflake");
         if self.apply.group == Group::Identifier && !permuted { Group::Text } else { self.apply.group }
     }
 

@@ -8,6 +8,9 @@ use serde::de::DeserializeOwned;
 use serde_saphyr::Location;
 pub use serde_saphyr::Spanned;
 
+/// The most mistakes that are told at once.
+const MOST_FINDINGS: usize = 50;
+
 /// The largest document that is read, in bytes.
 pub const MAX_BYTES: usize = 4 << 20;
 
@@ -19,14 +22,111 @@ pub fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T> {
     if text.len() > MAX_BYTES {
         return Err(Error::new(Class::Input, format!("`{file}` is larger than {} MiB", MAX_BYTES >> 20)));
     }
-    let options = serde_saphyr::options! { with_snippet: false };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let span = error.location().map(|at| span(file, &at));
+    let mut findings = Vec::new();
+    let mut rest = text.to_owned();
+    loop {
+        let options = serde_saphyr::options! { with_snippet: false };
+        let error = match serde_saphyr::from_str_with_options(&rest, options) {
+            Ok(document) if findings.is_empty() => return Ok(document),
+            Ok(_) => break,
+            Err(error) => error,
+        };
+        let place = error.location();
         let message = message(&error.to_string());
-        let finding = Finding::error("YAML-001", Site::default().with_span(span), message);
-        Error::from_findings(Class::Input, &format!("`{file}` can't be read"), &[finding])
-            .unwrap_or_else(|| Error::new(Class::Input, "the file can't be read"))
-    })
+        let is_unknown = message.starts_with("unknown field");
+        let span = place.map(|at| span(file, &at));
+        let next = span.as_ref().filter(|_| is_unknown).and_then(|span| without(&rest, span));
+        let again = findings.iter().any(|finding: &Finding| finding.site.span == span);
+        // What follows from taking an entry out is no finding of the text as it stands.
+        if findings.is_empty() || (is_unknown && !again) {
+            findings.push(Finding::error("YAML-001", Site::default().with_span(span), message));
+        }
+        match next.filter(|_| !again && findings.len() < MOST_FINDINGS) {
+            Some(next) => rest = next,
+            None => break,
+        }
+    }
+    Err(Error::from_findings(Class::Input, &format!("`{file}` can't be read"), &findings)
+        .unwrap_or_else(|| Error::new(Class::Input, "the file can't be read")))
+}
+
+/// The text with the entry of a mapping at a place blanked out, so that all else stands where it stood; `None` if there is none.
+fn without(text: &str, at: &Span) -> Option<String> {
+    let line = text.split_inclusive('\n').take(at.line as usize - 1).map(str::len).sum::<usize>();
+    let start = line + text[line..].char_indices().nth(at.column as usize - 1)?.0;
+    let flow = depth(&text[..start]) > 0;
+    let end = if flow { flow_end(&text[start..]) } else { block_end(&text[start..], at.column as usize - 1) };
+    let blank = |c: char| if c == '\n' { '\n' } else { ' ' };
+    let blanked: String = text[start..start + end].chars().map(blank).collect();
+    Some([&text[..start], &blanked, &text[start + end..]].concat()).filter(|next| next != text)
+}
+
+/// How many brackets are open at the end of a text.
+fn depth(text: &str) -> i32 {
+    let mut open = 0;
+    scan(text, |c, _| {
+        open += i32::from(matches!(c, '{' | '[')) - i32::from(matches!(c, '}' | ']'));
+        false
+    });
+    open
+}
+
+/// Where an entry of a flow mapping ends, with its comma.
+fn flow_end(text: &str) -> usize {
+    let (mut open, mut end) = (0, text.len());
+    scan(text, |c, at| {
+        match c {
+            '{' | '[' => open += 1,
+            '}' | ']' if open == 0 => end = at,
+            '}' | ']' => open -= 1,
+            ',' if open == 0 => end = at + 1,
+            _ => return false,
+        }
+        end < text.len()
+    });
+    end
+}
+
+/// Where an entry of a block mapping ends: before the next line that is indented no further.
+fn block_end(text: &str, indent: usize) -> usize {
+    let mut end = 0;
+    for (n, line) in text.split_inclusive('\n').enumerate() {
+        let inner = line.chars().take_while(|c| *c == ' ').count();
+        if n > 0 && !line.trim().is_empty() && inner <= indent {
+            break;
+        }
+        end += line.len();
+    }
+    end
+}
+
+/// Gives the characters outside of quotes and comments, until it is told to stop.
+fn scan(text: &str, mut stop: impl FnMut(char, usize) -> bool) {
+    let (mut quote, mut before) = (None, '\n');
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match (quote, c) {
+            (Some('"'), '\\') => {
+                chars.next();
+            }
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') if matches!(before, ' ' | '\n' | ',' | '[' | '{' | ':') => quote = Some(c),
+            (None, '#') if before.is_whitespace() => {
+                for (_, c) in chars.by_ref() {
+                    if c == '\n' {
+                        break;
+                    }
+                }
+            }
+            (None, c) => {
+                if stop(c, at) {
+                    return;
+                }
+            }
+        }
+        before = c;
+    }
 }
 
 /// The library's message without its own mention of the place.
@@ -43,5 +143,58 @@ pub fn span(file: &str, at: &Location) -> Span {
         line: narrow(at.line()),
         column: narrow(at.column()),
         length: narrow(at.span().len()).max(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Outer {
+        #[expect(dead_code, reason = "only parsed")]
+        a: i32,
+        #[expect(dead_code, reason = "only parsed")]
+        list: Vec<Inner>,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        #[expect(dead_code, reason = "only parsed")]
+        b: String,
+    }
+
+    fn places(text: &str) -> Vec<String> {
+        let error = read::<Outer>("f.yaml", text).expect_err("has mistakes");
+        error.findings().iter().map(|f| f.site.span.as_ref().map_or("?".to_owned(), ToString::to_string)).collect()
+    }
+
+    #[test]
+    fn all_unknown_keys_are_told_at_once() {
+        let text = "a: 1
+x: { deep: [1, 2] } # not known
+list:
+  - { b: \"one, }\", c: 2, d: [ { e: 'x' } ] }
+  - b: two
+    f:
+      nested: 1
+      more: 2
+  - { g: 1, b: three }
+y: 2
+";
+        assert_eq!(
+            places(text),
+            ["f.yaml:2:1", "f.yaml:4:20", "f.yaml:4:26", "f.yaml:6:5", "f.yaml:9:7", "f.yaml:10:1"]
+        );
+        assert!(read::<Outer>("f.yaml", "a: 1\nlist: []\n").is_ok());
+    }
+
+    #[test]
+    fn another_mistake_is_told_where_it_is() {
+        assert_eq!(places("a: x\nlist: []\n").len(), 1);
+        assert_eq!(places("a: 1\n  b: [\n").len(), 1);
+        assert_eq!(places("x: 1\n").len(), 1, "what misses once an entry is out is told when that is mended");
     }
 }

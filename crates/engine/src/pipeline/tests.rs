@@ -95,3 +95,15 @@ fn a_url_of_another_kind_is_refused_and_not_shown() {
         parse(&text).expect("taken");
     }
 }
+
+#[test]
+fn what_follows_from_a_mistake_is_no_mistake_of_its_own() {
+    let unknown =
+        parse(&TEXT.replace("kind: sqlite, url: \"${CUSTOMERS_URL}\"", "kind: oracle, url: \"${CUSTOMERS_URL}\""))
+            .expect_err("no kind");
+    assert_eq!(unknown.findings().len(), 1, "{unknown}");
+    let two = TEXT.replace("policy: p.yaml", "polizy: p.yaml").replace("rows: 5", "rowz: 5");
+    let places: Vec<_> =
+        parse(&two).expect_err("two keys").findings().iter().map(|f| f.site.span.clone().map(|s| s.line)).collect();
+    assert_eq!(places, [Some(14), Some(15)]);
+}

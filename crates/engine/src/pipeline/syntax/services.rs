@@ -140,14 +140,16 @@ impl Context<'_> {
 
 pub(super) fn service(cx: &mut Context<'_>, name: &str, at: &Spanned<ServiceText>, names: &[String]) -> Service {
     let text = &at.value;
-    let kind = kind(cx, &text.kind);
+    let known = kind(cx, &text.kind);
+    // What else is wrong with a service of no kind is told once it has one.
+    let kind = known.unwrap_or(Kind::Memory);
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
     if name.is_empty() || !name.chars().all(plain) {
         let message = format!("`{name}` is no name of a service");
         cx.tell("PIPE-002", at, message, "use lower-case letters, digits, `-` and `_`");
     }
     let mut scope = Scope { service: name.to_owned(), exclude: text.exclude.clone(), ..Scope::default() };
-    let dsn = dsn(cx, at, kind);
+    let dsn = known.map_or_else(|| Dsn::new(""), |kind| dsn(cx, at, kind));
     for key in &text.keys {
         let _: Option<Template> = cx.parse(&key.pattern);
         let inner = |inner: &InnerText| Some((cx.parse::<Path>(&inner.path)?, cx.codec(&inner.codec)?));
@@ -195,7 +197,7 @@ pub(super) fn service(cx: &mut Context<'_>, name: &str, at: &Spanned<ServiceText
         Kind::Kafka => (!scope.keys.is_empty()).then_some("keys"),
         _ => (!scope.keys.is_empty() || !scope.topics.is_empty()).then_some("keys or topics"),
     };
-    if let Some(what) = wrong {
+    if let (Some(what), true) = (wrong, known.is_some()) {
         cx.tell("PIPE-009", at, format!("a {kind} service has no {what}"), "");
     }
     Service { name: name.to_owned(), kind, dsn, scope, span: cx.span(at) }
@@ -213,9 +215,9 @@ fn holds_password(url: &str) -> bool {
 }
 
 /// A kind may come from the environment, as the URL does.
-fn kind(cx: &mut Context<'_>, text: &Spanned<String>) -> Kind {
+fn kind(cx: &mut Context<'_>, text: &Spanned<String>) -> Option<Kind> {
     let filled = cx.fill(text);
-    Kind::ALL.into_iter().find(|kind| kind.name() == filled).unwrap_or_else(|| {
+    Kind::ALL.into_iter().find(|kind| kind.name() == filled).or_else(|| {
         let names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
         cx.tell(
             "PIPE-003",
@@ -223,7 +225,7 @@ fn kind(cx: &mut Context<'_>, text: &Spanned<String>) -> Kind {
             format!("there is no kind `{}`", text.value),
             &format!("the kinds are {}", names.join(", ")),
         );
-        Kind::Memory
+        None
     })
 }
 
