@@ -205,10 +205,18 @@ impl From<Sealed> for ManifestMember {
 
 /// Writes one member. Dropped before [`MemberWriter::seal`], it removes what it wrote.
 ///
-/// Only masked rows can be written:
+/// Only masked rows can be written. This compiles,
+///
+/// ```
+/// fn write(writer: &mut reenact_bundle::MemberWriter, rows: &reenact_mask::Masked) {
+///     let _ = writer.write(rows);
+/// }
+/// ```
+///
+/// and this, which differs in the type of the rows alone, does not:
 ///
 /// ```compile_fail,E0308
-/// fn leak(writer: &mut reenact_bundle::MemberWriter, rows: &reenact_model::Captured) {
+/// fn write(writer: &mut reenact_bundle::MemberWriter, rows: &reenact_model::Captured) {
 ///     let _ = writer.write(rows);
 /// }
 /// ```

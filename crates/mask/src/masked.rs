@@ -12,12 +12,20 @@ use reenact_model::{Entity, Via};
 
 /// Masked rows of one entity, all of which came the same way.
 ///
-/// A `Masked` can't be made outside this crate:
+/// What it holds can be seen,
+///
+/// ```
+/// fn see(masked: &reenact_mask::Masked) -> (&std::sync::Arc<reenact_model::Entity>, &arrow::array::RecordBatch) {
+///     (masked.entity(), masked.batch())
+/// }
+/// ```
+///
+/// and the same parts can't be put together outside this crate:
 ///
 /// ```compile_fail,E0451
-/// # fn forge(entity: std::sync::Arc<reenact_model::Entity>, batch: arrow::array::RecordBatch) {
-/// let forged = reenact_mask::Masked { entity, batch, via: reenact_model::Via::root(0) };
-/// # }
+/// fn forge(entity: std::sync::Arc<reenact_model::Entity>, batch: arrow::array::RecordBatch) -> reenact_mask::Masked {
+///     reenact_mask::Masked { entity, batch, via: reenact_model::Via::root(0) }
+/// }
 /// ```
 #[derive(Clone)]
 pub struct Masked {
