@@ -25,7 +25,7 @@ use super::capture::{agents, decisions, expiry};
 use super::replay::{child, stand_in};
 use crate::args::Demo;
 use crate::keyring::Fresh;
-use crate::render;
+use crate::{file, render};
 
 /// The bundle and the keyring in the demo's folder.
 const BUNDLE: &str = "incident.reenact";
@@ -234,8 +234,8 @@ fn written_pipeline(servers: bool, folder: &Path, production: &Lease) -> Result<
         )
     };
     let path: PathBuf = folder.join(name);
-    std::fs::write(&path, pipeline).map_err(|e| write_error(&path, &e))?;
-    std::fs::write(folder.join(policy_name), policy).map_err(|e| write_error(folder, &e))?;
+    file::write(&path, pipeline)?;
+    file::write(&folder.join(policy_name), policy)?;
     let variables: BTreeMap<String, String> = production
         .endpoints
         .iter()

@@ -31,17 +31,12 @@ pub(crate) async fn up(args: &Up, json: bool) -> Result<u8> {
             return Err(error);
         }
     };
-    registry.keep(&lease.id)?;
-    let contract = replay::contract(bundle.contents(), &lease.id, &lease.endpoints)?;
-    if json {
-        render::json(&serde_json::json!({
-            "format": "reenact/up", "format_version": "1.0", "id": lease.id,
-            "env": contract.into_iter().collect::<BTreeMap<_, _>>(), "open": lease.open,
-        }));
-    } else {
-        for (name, value) in &contract {
-            render::out(&format!("{name}={value}"));
-        }
+    // Nobody could take down what nobody was told of, so it is kept only once it is told.
+    if let Err(error) = tell(&bundle, &lease, json).and_then(|()| registry.keep(&lease.id)) {
+        provider.release(&lease).await?;
+        return Err(error);
+    }
+    if !json {
         show(&report, false);
         for statement in &lease.open {
             render::line(&format!("note: {statement}"));
@@ -49,6 +44,21 @@ pub(crate) async fn up(args: &Up, json: bool) -> Result<u8> {
         render::line(&format!("\nnext: `reenact down {}` when you are done", lease.id));
     }
     Ok(0)
+}
+
+/// Prints what an environment is reached by.
+fn tell(bundle: &Bundle, lease: &Lease, json: bool) -> Result<()> {
+    let contract = replay::contract(bundle.contents(), &lease.id, &lease.endpoints)?;
+    if json {
+        render::json(&serde_json::json!({
+            "format": "reenact/up", "format_version": "1.0", "id": lease.id,
+            "env": contract.into_iter().collect::<BTreeMap<_, _>>(), "open": lease.open,
+        }));
+    } else {
+        let lines: Vec<String> = contract.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        render::out(&lines.join("\n"));
+    }
+    render::delivered()
 }
 
 /// Marks an environment that was made for this bundle, and loads the bundle into it.
