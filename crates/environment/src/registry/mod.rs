@@ -149,12 +149,7 @@ impl Registry {
         if !left.is_empty() {
             return Err(leftovers(&left));
         }
-        match std::fs::remove_file(self.record(id)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(leftovers(&[format!("the record of lease `{id}`: {error}")]))
-            }
-            _ => Ok(()),
-        }
+        self.forget(id)
     }
 
     /// Removes every lease of this register, kept ones too; returns their ids.
@@ -191,8 +186,46 @@ impl Registry {
         self.remove(|entry| !entry.kept && !entry.owner_alive()).await
     }
 
+    /// Registers a folder without services, then makes it (0700) where the system keeps temporary files; its name begins
+    /// with `prefix`. It goes away like a lease: by [`Registry::down`], or by [`Registry::gc`] once this process is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`Class::Write`] if it can't be registered or made.
+    pub fn folder(&self, prefix: &str) -> Result<(String, PathBuf)> {
+        let draft = self.begin_as(prefix, &std::env::temp_dir(), None, |id| format!("{prefix}-{id}"))?;
+        Ok((draft.id, draft.dir))
+    }
+
+    /// Takes a folder of [`Registry::folder`] off the register, so that it stays.
+    ///
+    /// # Errors
+    ///
+    /// [`Class::Cleanup`] if the record can't be removed.
+    pub fn forget(&self, id: &str) -> Result<()> {
+        if !is_id(id) {
+            return Err(no_id());
+        }
+        match std::fs::remove_file(self.record(id)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(leftovers(&[format!("the record of lease `{id}`: {error}")]))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Registers a new lease, then makes its folder below `base`.
     pub(crate) fn begin(&self, provider: &str, base: &Path, account: Option<&Account>) -> Result<Draft> {
+        self.begin_as(provider, base, account, folder_name)
+    }
+
+    fn begin_as(
+        &self,
+        provider: &str,
+        base: &Path,
+        account: Option<&Account>,
+        name: impl Fn(&str) -> String,
+    ) -> Result<Draft> {
         let cannot = |error| Error::new(Class::Write, format!("can't use the folder `{}`: {error}", base.display()));
         let base = base.canonicalize().map_err(cannot)?;
         if let Some(account) = account {
@@ -202,7 +235,7 @@ impl Registry {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let entry = Entry {
             format: FORMAT,
-            dir: base.join(folder_name(&id)),
+            dir: base.join(name(&id)),
             id,
             created_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
             provider: provider.to_owned(),
@@ -239,7 +272,7 @@ impl Registry {
 
     fn entry(&self, id: &str) -> Result<Option<Entry>> {
         if !is_id(id) {
-            return Err(Error::new(Class::Input, "a lease's id has 16 hexadecimal digits"));
+            return Err(no_id());
         }
         Entry::read(&self.record(id))
     }
@@ -316,6 +349,10 @@ impl Draft {
 
 fn is_id(id: &str) -> bool {
     id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+fn no_id() -> Error {
+    Error::new(Class::Input, "a lease's id has 16 hexadecimal digits")
 }
 
 fn folder_name(id: &str) -> String {
