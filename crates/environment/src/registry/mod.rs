@@ -2,8 +2,8 @@
 //!
 //! Hidden here: how a lease is found and removed after its owner was killed at any instant. Order is what makes it work:
 //! the record with the lease's folder is on disk before the folder is made; a child's process id is added as soon as
-//! there is one, and in the instant before that the child is found by the variable in its environment or by the log of the
-//! lease that it writes to. Removal goes the other way: processes, folders, record. Each step takes "not found" for done, so it can be repeated.
+//! there is one, and in the instant before that the child is found by the log of the lease that it writes to, or by the
+//! variable in its environment together with the folder that it works in. Removal goes the other way: processes, folders, record. Each step takes "not found" for done, so it can be repeated.
 //! Passwords are never here.
 
 mod entry;
@@ -140,7 +140,10 @@ impl Registry {
         let Some(entry) = self.entry(id)? else { return Ok(()) };
         let registered: Vec<_> =
             if entry.same_boot() { entry.processes.iter().map(|p| p.stamp).collect() } else { Vec::new() };
-        let mut left = proc::stop(proc::Claim { id, dir: &entry.dir, registered: &registered }).await;
+        let claim =
+            proc::Claim { id, dir: &entry.dir, paths: &entry.paths, owner: entry.owner, registered: &registered };
+        // No process outlives the machine's restart.
+        let mut left = if entry.this_boot() { proc::stop(claim).await } else { Vec::new() };
         if left.is_empty() {
             for path in entry.paths.iter().rev().chain([&entry.dir]) {
                 left.extend(remove_tree(path, id).await.err());
