@@ -7,9 +7,10 @@ use std::sync::Arc;
 use reenact_bundle::Bundle;
 use reenact_engine::replay::{self, ReplayReport};
 use reenact_environment::{Embedded, Endpoint, External, Lease, Process, Provider, Registry, Wanted};
-use reenact_model::{Class, Dsn, Error, Kind, Result, Site};
+use reenact_model::{Class, Error, Kind, Result, Site};
 
 use super::bundle::open;
+use super::environment::address;
 use crate::args::{Replay, Run, Up};
 use crate::render;
 
@@ -114,7 +115,7 @@ pub(crate) async fn replay(args: &Replay, json: bool) -> Result<u8> {
             Error::new(Class::Input, format!("the bundle has no service `{service}`"))
                 .help(format!("it has {}", names.join(", ")))
         })?;
-        let dsn = Dsn::new(url);
+        let dsn = address(&url, known.kind);
         dsn.check(known.kind).map_err(|e| e.at(Site::service(service)))?;
         endpoints.insert(service.to_owned(), Endpoint { kind: known.kind, dsn });
     }
