@@ -67,6 +67,18 @@ pub(crate) fn init(dir: &Path) -> Result<PublicKey> {
     Ok(keys.signing.public())
 }
 
+/// The secrets and the places of secrets that the environment may hold.
+const SECRETS: [&str; 5] =
+    ["REENACT_ROOT_KEY", "REENACT_SIGNING_KEY", "REENACT_IDENTITY", "REENACT_RECIPIENTS", "REENACT_TRUSTED"];
+/// The forms of each.
+const FORMS: [&str; 3] = ["", "_FILE", "_COMMAND"];
+
+/// Every variable that holds keys or says where they are.
+pub(crate) fn variables() -> impl Iterator<Item = String> {
+    let forms = |name| FORMS.into_iter().map(move |form| format!("{name}{form}"));
+    SECRETS.into_iter().flat_map(forms).chain(["REENACT_KEYRING".to_owned()])
+}
+
 /// Reads a secret from `NAME`, `NAME_FILE` or `NAME_COMMAND`, or from a file of the keyring.
 fn read(name: &str, dir: &Path, file: &str) -> Result<Option<String>> {
     if let Ok(value) = std::env::var(name) {

@@ -12,7 +12,7 @@ use reenact_model::{Class, Error, Kind, Result, Site};
 use super::bundle::open;
 use super::environment::address;
 use crate::args::{Replay, Run, Up};
-use crate::render;
+use crate::{keyring, render};
 
 /// `up`.
 pub(crate) async fn up(args: &Up, json: bool) -> Result<u8> {
@@ -180,10 +180,8 @@ async fn run_in(bundle: &Arc<Bundle>, lease: &Lease, args: &Run) -> Result<u8> {
     let mut command = tokio::process::Command::new(&args.command[0]);
     command.args(&args.command[1..]);
     // What opens bundles or makes pseudonyms is no business of the command's; the rest of the environment is inherited.
-    for name in ["ROOT_KEY", "SIGNING_KEY", "IDENTITY", "RECIPIENTS", "TRUSTED"] {
-        for form in ["", "_FILE", "_COMMAND"] {
-            command.env_remove(format!("REENACT_{name}{form}"));
-        }
+    for name in keyring::variables() {
+        command.env_remove(name);
     }
     command.envs(contract);
     child(command).await
