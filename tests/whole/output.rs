@@ -60,9 +60,9 @@ fn keys_come_together_or_not_at_all() {
     assert_eq!(std::fs::read_to_string(shop.path("others/trusted")).expect("reads"), "mine\n");
     std::fs::remove_file(shop.path("others/trusted")).expect("removes");
     shop.ok(&["keys", "init", "others"]);
-    let made = names(&shop.path("others"));
-    assert_eq!(made, ["identity.age", "recipients", "root.key", "signing.key", "trusted"]);
-    for name in made {
+    let fresh = names(&shop.path("others"));
+    assert_eq!(fresh, ["identity.age", "recipients", "root.key", "signing.key", "trusted"]);
+    for name in fresh {
         let mode = shop.path("others").join(&name).metadata().expect("metadata").permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
