@@ -36,6 +36,24 @@ fn an_incident_goes_all_the_way() {
 }
 
 #[test]
+fn a_command_sees_nothing_of_the_keys() {
+    let shop = Shop::open();
+    assert!(shop.capture("b.reenact").status.success());
+    // Whoever holds keys for other programs keeps what is no key.
+    let keys = ["REENACT_ROOT_KEY", "REENACT_SIGNING_KEY_FILE", "REENACT_RECIPIENTS_COMMAND"];
+    let mut command = shop.command();
+    for name in keys {
+        command.env(name, "secret-of-mine");
+    }
+    command.env("MY_OWN", "stays").args(["run", "b.reenact", "--", "env"]);
+    let output = command.output().expect("runs");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.contains("REENACT_ENV_ID=") && told.contains("MY_OWN=stays"), "{told}");
+    assert!(!told.contains("secret-of-mine") && !told.contains("REENACT_KEYRING"), "{told}");
+    assert!(!told.contains(&shop.path("keys").display().to_string()), "{told}");
+}
+
+#[test]
 fn an_environment_stays_up_until_it_is_taken_down() {
     let shop = Shop::open();
     assert!(shop.capture("b.reenact").status.success());

@@ -2,7 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::support::{Shop, text};
 
@@ -58,4 +59,40 @@ fn a_demo_that_is_not_kept_leaves_nothing() {
     let output = shop.command().env("TMPDIR", temporary.path()).arg("demo").output().expect("runs");
     assert!(output.status.success(), "{}", text(&output));
     assert_eq!(entries(&temporary), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_killed_demo_is_removed_by_gc() {
+    let (shop, temporary) = (Shop::open(), temporary());
+    let of_demo = |path: &PathBuf| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with("reenact-demo-"));
+    // Killed at once, with the pipeline written, and with a bundle in the making or made.
+    for stage in ["", "embedded-policy.yaml", "keys/root.key", "incident.reenact"] {
+        let mut command = shop.command();
+        command.env("TMPDIR", temporary.path()).args(["demo", "--keep"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("starts");
+        let deadline = Instant::now() + Duration::from_mins(1);
+        let reached = || entries(&temporary).iter().any(|path| of_demo(path) && path.join(stage).exists());
+        while !reached() {
+            assert!(Instant::now() < deadline && child.try_wait().expect("waits").is_none(), "`{stage}` never came");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        child.kill().expect("kills");
+        child.wait().expect("ends");
+        assert!(entries(&temporary).iter().any(of_demo), "killed too late for this test to mean anything");
+        let collected = shop.command().env("TMPDIR", temporary.path()).args(["gc", "."]).output().expect("runs");
+        assert!(collected.status.success(), "{}", text(&collected));
+        assert_eq!(entries(&temporary), Vec::<PathBuf>::new(), "something is left of a demo killed at `{stage}`");
+    }
+}
+
+#[test]
+fn what_a_demo_kept_is_left_by_gc() {
+    let (shop, temporary) = (Shop::open(), temporary());
+    let output = shop.command().env("TMPDIR", temporary.path()).args(["demo", "--keep"]).output().expect("runs");
+    assert!(output.status.success(), "{}", text(&output));
+    shop.ok(&["gc", "."]);
+    let [kept] = &entries(&temporary)[..] else { panic!("one folder is kept") };
+    assert!(kept.join("keys/root.key").exists());
+    shop.ok(&["down", "--all"]);
+    assert!(kept.join("keys/root.key").exists());
 }

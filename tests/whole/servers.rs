@@ -151,3 +151,43 @@ fn redis_over_tls() {
         assert!(output.status.success(), "{}", text(&output));
     }
 }
+
+#[test]
+fn kafka_is_marked_and_loaded_by_its_servers_alone() {
+    let shop = Shop::open();
+    let target = Production::start(Kind::Kafka, &[]);
+    let stand_ins = reenact_environment::Embedded::new(Registry::at(shop.path("source")).expect("a registry"));
+    let mut wanted = Wanted::new([("one", Kind::Kafka)]);
+    wanted.services[0].topics = vec![("orders".to_owned(), 1)];
+    let source = target.runtime.block_on(stand_ins.lease(&wanted)).expect("a stand-in");
+    let servers = |url: &str| url.strip_prefix("kafka://").expect("a URL of Kafka").to_owned();
+    let (source_servers, target_servers) =
+        (servers(source.dsn("one").expect("a service").expose()), servers(target.url()));
+    target.runtime.block_on(async {
+        let producer: rdkafka::producer::FutureProducer =
+            rdkafka::ClientConfig::new().set("bootstrap.servers", &source_servers).create().expect("a producer");
+        let record = rdkafka::producer::FutureRecord::to("orders").key("k").payload(r#"{"note":"canary"}"#);
+        producer.send(record, std::time::Duration::from_secs(30)).await.expect("sends");
+    });
+    shop.write(
+        "one.yaml",
+        "version: 1\nservices:\n  one: { kind: kafka, bootstrap: \"${ONE}\", topics: [ { name: orders, value: { json: {} } } ] }\nroots: [ { from: one/orders } ]\npolicy: policy.yaml\n",
+    );
+    shop.write(
+        "policy.yaml",
+        "version: 1\nrules:\n  - { name: all, on: [ one/orders.key, one/orders.headers, \"one/orders.value:$.note\" ], mask: redact }\n",
+    );
+    let run = |servers: &str, args: &[&str]| shop.command().env("ONE", servers).args(args).output().expect("runs");
+    let captured = run(&source_servers, &["capture", "one.yaml", "--to", "b.reenact"]);
+    assert!(captured.status.success(), "{}", text(&captured));
+    let replay = ["replay", "b.reenact", "--target-env", "one=ONE"];
+    fails(21, &["one"], &run(&target_servers, &replay));
+    for args in [&["mark", "--url-env", "ONE"][..], &replay] {
+        let output = run(&target_servers, args);
+        assert!(output.status.success(), "{args:?}: {}", text(&output));
+    }
+    let marked = run(target.url(), &["mark", "--url-env", "ONE"]);
+    assert!(marked.status.success(), "{}", text(&marked));
+    fails(2, &["names no store", "host:port"], &run("canary-host", &["mark", "--url-env", "ONE"]));
+    target.runtime.block_on(stand_ins.release(&source)).expect("released");
+}

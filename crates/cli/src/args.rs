@@ -248,7 +248,7 @@ pub(crate) struct Up {
 pub(crate) struct Replay {
     /// The bundle
     pub(crate) bundle: PathBuf,
-    /// A target's URL, taken from an environment variable: `SERVICE=VARIABLE`
+    /// A target's URL, taken from an environment variable: `SERVICE=VARIABLE`; for Kafka, `host:port` will do
     #[arg(long, value_name = "SERVICE=VARIABLE", required = true)]
     pub(crate) target_env: Vec<String>,
     /// Load a bundle whose cut is `skewed`
@@ -297,7 +297,7 @@ pub(crate) struct Gc {
 
 #[derive(Args, Debug)]
 pub(crate) struct Mark {
-    /// The environment variable that holds the store's URL
+    /// The environment variable that holds the store's URL; for Kafka, `host:port` will do
     #[arg(long, value_name = "VARIABLE")]
     pub(crate) url_env: String,
 }

@@ -4,8 +4,6 @@
 //! the keyring's folder; none is ever taken from an argument.
 
 use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use reenact_bundle::{Identity, Keyring, PublicKey, Recipient, SigningKey};
@@ -13,6 +11,7 @@ use reenact_mask::RootKey;
 use reenact_model::{Class, Error, Result};
 
 use crate::args::KeyringArgs;
+use crate::file;
 
 /// The keyring's folder: as given, or the user's own.
 pub(crate) fn folder(given: Option<&Path>) -> Result<PathBuf> {
@@ -42,12 +41,18 @@ impl Fresh {
 
     /// Writes them into a folder as a keyring that seals to itself and trusts itself.
     pub(crate) fn write(&self, dir: &Path) -> Result<()> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| write_error(dir, &e))?;
-        secret(&dir.join("root.key"), &self.root.to_hex())?;
-        secret(&dir.join("signing.key"), &self.signing.to_seed_hex())?;
-        secret(&dir.join("identity.age"), &self.identity.reveal())?;
-        secret(&dir.join("recipients"), &format!("{}\n", self.identity.recipient()))?;
-        secret(&dir.join("trusted"), &format!("{}\n", self.signing.public()))
+        let line = |text: &str| format!("{}\n", text.trim_end());
+        // The root key comes last: where it is, all of them are.
+        file::secrets(
+            dir,
+            &[
+                ("signing.key", line(&self.signing.to_seed_hex())),
+                ("identity.age", line(&self.identity.reveal())),
+                ("recipients", line(&self.identity.recipient().to_string())),
+                ("trusted", line(&self.signing.public().to_string())),
+                ("root.key", line(&self.root.to_hex())),
+            ],
+        )
     }
 }
 
@@ -62,13 +67,16 @@ pub(crate) fn init(dir: &Path) -> Result<PublicKey> {
     Ok(keys.signing.public())
 }
 
-fn secret(path: &Path, text: &str) -> Result<()> {
-    let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    file.and_then(|mut file| writeln!(file, "{}", text.trim_end())).map_err(|e| write_error(path, &e))
-}
+/// The secrets and the places of secrets that the environment may hold.
+const SECRETS: [&str; 5] =
+    ["REENACT_ROOT_KEY", "REENACT_SIGNING_KEY", "REENACT_IDENTITY", "REENACT_RECIPIENTS", "REENACT_TRUSTED"];
+/// The forms of each.
+const FORMS: [&str; 3] = ["", "_FILE", "_COMMAND"];
 
-fn write_error(path: &Path, error: &std::io::Error) -> Error {
-    Error::new(Class::Write, format!("`{}` can't be written: {}", path.display(), error.kind()))
+/// Every variable that holds keys or says where they are.
+pub(crate) fn variables() -> impl Iterator<Item = String> {
+    let forms = |name| FORMS.into_iter().map(move |form| format!("{name}{form}"));
+    SECRETS.into_iter().flat_map(forms).chain(["REENACT_KEYRING".to_owned()])
 }
 
 /// Reads a secret from `NAME`, `NAME_FILE` or `NAME_COMMAND`, or from a file of the keyring.

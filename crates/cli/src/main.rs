@@ -5,6 +5,7 @@
 
 mod args;
 mod commands;
+mod file;
 mod keyring;
 mod render;
 
@@ -41,7 +42,7 @@ fn run() -> ExitCode {
     let done = runtime.block_on(async {
         let work = dispatch(cli);
         tokio::select! {
-            done = work => Done::Ended(done),
+            done = work => Done::Ended(done.and_then(|code| render::written().map(|()| code))),
             signal = signalled() => {
                 interrupted().await;
                 Done::Interrupted(signal)

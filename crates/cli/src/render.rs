@@ -1,28 +1,58 @@
 //! How things look on a terminal.
-
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line is the one place that prints")]
+//!
+//! Hidden here: what happens if nobody can be told. A reader of stdout that went away ends the printing and nothing else;
+//! any other failure is kept until somebody asks for it. What stderr does not take is lost.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal as _;
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::sync::OnceLock;
 
 use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report};
 use reenact_engine::{Event, Observer};
 use reenact_model::error::Severity;
-use reenact_model::{Error, Finding, Span};
+use reenact_model::{Class, Error, Finding, Result, Span};
+
+/// Why stdout takes no more.
+static CLOSED: OnceLock<ErrorKind> = OnceLock::new();
 
 /// Writes a line of a result to stdout.
 pub(crate) fn out(text: &str) {
-    println!("{text}");
+    if CLOSED.get().is_some() {
+        return;
+    }
+    let mut stdout = std::io::stdout().lock();
+    if let Err(error) = writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        CLOSED.get_or_init(|| error.kind());
+    }
+}
+
+/// Whether stdout took everything, or its reader wanted no more.
+pub(crate) fn written() -> Result<()> {
+    match CLOSED.get() {
+        Some(ErrorKind::BrokenPipe) | None => Ok(()),
+        Some(kind) => Err(unwritten(*kind)),
+    }
+}
+
+/// Whether stdout took everything.
+pub(crate) fn delivered() -> Result<()> {
+    CLOSED.get().map_or(Ok(()), |kind| Err(unwritten(*kind)))
+}
+
+fn unwritten(kind: ErrorKind) -> Error {
+    Error::new(Class::Write, format!("stdout can't be written: {kind}"))
+        .help("lead stdout to a place with enough space")
 }
 
 /// Writes a line that is no result to stderr.
 pub(crate) fn line(text: &str) {
-    eprintln!("{text}");
+    // There is nobody left to be told.
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Writes a JSON document to stdout.
 pub(crate) fn json(value: &impl serde::Serialize) {
-    println!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
+    out(&serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
 /// Whether lines may be coloured.
@@ -40,7 +70,7 @@ pub(crate) fn error(error: &Error, code: u8, json: bool) {
             "format": "reenact/error", "format_version": "1.0", "exit_code": code,
             "site": error.site(), "message": error.message(), "help": error.help_text(), "findings": findings,
         });
-        eprintln!("{document}");
+        line(&document.to_string());
         return;
     }
     let mut site = error.site().clone();
@@ -52,7 +82,7 @@ pub(crate) fn error(error: &Error, code: u8, json: bool) {
         diagnostic(None, &head, error.help_text(), span.as_ref(), Severity::Error);
         return;
     }
-    eprintln!("error: {head}");
+    line(&format!("error: {head}"));
     for finding in error.findings() {
         self::finding(finding);
     }
@@ -99,7 +129,7 @@ fn diagnostic(code: Option<&str>, message: &str, help: Option<&str>, span: Optio
     if handler.render_report(&mut out, report.as_ref()).is_err() {
         let _ = write!(out, "error: {message}");
     }
-    eprintln!("{}", out.trim_end());
+    line(out.trim_end());
 }
 
 /// The text that a span stands in, unless its line may hold a password or a root's literal: those never print.

@@ -27,5 +27,6 @@ pub use registry::{LeaseInfo, Place, Registry};
 
 /// The environment variable that every child process of a lease carries; its value is the lease's id.
 ///
-/// A process that carries it is stopped together with the lease, even if it was killed before the child was registered.
+/// A process that carries it, works in a folder of the lease and is no older than the lease's owner is stopped together
+/// with the lease, even if the owner was killed before the child was registered. Carrying it is not enough.
 pub const LEASE_VARIABLE: &str = "REENACT_LEASE";

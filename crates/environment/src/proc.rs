@@ -5,7 +5,7 @@
 //! process that was looked at is the one that is signalled.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
@@ -59,17 +59,27 @@ impl Seen {
         !matches!(self.state, 'Z' | 'X' | 'x')
     }
 
-    /// Whether its environment names the lease, or it writes to a log of the lease.
+    /// Whether it can only be a child of the lease's owner: it is no older than the owner, and it writes to a log of the
+    /// lease, or its environment names the lease and it works in a folder of the lease, as all of those children do.
     ///
-    /// The first alone is not enough: Redis and PostgreSQL's children write their title over their environment, and a
-    /// child that was forked and did not yet call `exec` has its parent's.
+    /// The environment alone says nothing, since whoever inherited it has it too. Nor would it suffice: Redis and
+    /// PostgreSQL's children write their title over theirs, and a child that was forked and did not yet call `exec` has
+    /// its parent's.
     fn belongs(&self, lease: Claim<'_>) -> bool {
+        if self.stamp.start < lease.owner.start || self.stamp == lease.owner {
+            return false;
+        }
         let process = Path::new("/proc").join(self.stamp.pid.to_string());
         let wanted = format!("{LEASE_VARIABLE}={}", lease.id);
         let named = std::fs::read(process.join("environ"))
             .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes()));
+        let at_home = || {
+            std::fs::read_link(process.join("cwd")).is_ok_and(|cwd| {
+                lease.paths.iter().map(PathBuf::as_path).chain([lease.dir]).any(|p| cwd.starts_with(p))
+            })
+        };
         let is_log = |file: &Path| file.starts_with(lease.dir) && is_log(file);
-        named
+        (named && at_home())
             || std::fs::read_dir(process.join("fd")).into_iter().flatten().flatten().any(|open| {
                 std::fs::read_link(open.path()).is_ok_and(|file| is_log(&file)) && writes(&process, &open.file_name())
             })
@@ -81,6 +91,10 @@ impl Seen {
 pub(crate) struct Claim<'a> {
     pub(crate) id: &'a str,
     pub(crate) dir: &'a Path,
+    /// What else is the lease's, outside of its folder.
+    pub(crate) paths: &'a [PathBuf],
+    /// The process that made the lease, in this boot of the machine.
+    pub(crate) owner: Stamp,
     pub(crate) registered: &'a [Stamp],
 }
 
@@ -242,12 +256,49 @@ mod tests {
         assert!(!alive(Stamp { start: own.start + 1, ..own }));
     }
 
+    fn claim() -> Claim<'static> {
+        let owner = Stamp { pid: own().pid, start: own().start };
+        Claim { id: "0000000000000000", dir: Path::new("/nowhere"), paths: &[], owner, registered: &[] }
+    }
+
+    #[tokio::test]
+    async fn who_merely_carries_the_variable_lives() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        let outside = outside.path().canonicalize().unwrap();
+        let id = claim().id;
+        let sleep = |folder: &Path, id: &str| {
+            let mut command = std::process::Command::new("sleep");
+            command.arg("60").env(LEASE_VARIABLE, id).current_dir(folder).spawn().unwrap()
+        };
+        let (elsewhere, other) = (sleep(Path::new("/"), id), sleep(&dir, "1111111111111111"));
+        let (server, maven) = (sleep(&dir, id), sleep(&outside, id));
+        // One that is older than the owner can't be a child of it.
+        let of = |child: &std::process::Child| stamp(i32::try_from(child.id()).unwrap()).unwrap();
+        let young = Stamp { start: of(&maven).start + 1, ..claim().owner };
+        let lease = Claim { dir: &dir, paths: &[outside], ..claim() };
+        assert!(stop(Claim { owner: young, ..lease }).await.is_empty());
+        let mut children = [server, maven, elsewhere, other];
+        let ended = children.each_mut().map(|child| child.try_wait().unwrap().is_some());
+        assert_eq!(ended, [false; 4], "a process older than the owner was stopped");
+
+        assert!(stop(lease).await.is_empty());
+        for (child, theirs) in children.iter_mut().zip([true, true, false, false]) {
+            if !theirs {
+                assert!(child.try_wait().unwrap().is_none(), "a process of somebody else was stopped");
+                child.kill().unwrap();
+            }
+            child.wait().unwrap();
+        }
+    }
+
     #[tokio::test]
     async fn a_stranger_with_a_registered_id_and_another_start_time_lives() {
         let mut stranger = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let pid = i32::try_from(stranger.id()).unwrap();
         let real = stamp(pid).unwrap();
-        let claim = Claim { id: "0000000000000000", dir: Path::new("/nowhere"), registered: &[] };
+        let claim = Claim { dir: Path::new("/nowhere"), ..claim() };
         let other = [Stamp { start: real.start.wrapping_sub(1), ..real }];
         let left = stop(Claim { registered: &other, ..claim }).await;
         assert!(left.is_empty());
@@ -271,8 +322,7 @@ mod tests {
         let mut server = sleep().stderr(log).spawn().unwrap();
         let mut reader = sleep().stdin(std::fs::File::open(dir.path().join(LOG)).unwrap()).spawn().unwrap();
         let mut application = sleep().stdout(data).spawn().unwrap();
-        let claim = Claim { id: "0000000000000000", dir: dir.path(), registered: &[] };
-        assert!(stop(claim).await.is_empty());
+        assert!(stop(Claim { dir: dir.path(), ..claim() }).await.is_empty());
         server.wait().unwrap();
         for other in [&mut reader, &mut application] {
             assert!(other.try_wait().unwrap().is_none(), "a process of somebody else was stopped");

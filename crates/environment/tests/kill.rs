@@ -103,6 +103,32 @@ async fn a_process_with_a_registered_id_and_another_start_time_is_not_stopped() 
 }
 
 #[tokio::test]
+async fn a_process_that_merely_carries_the_variable_is_not_stopped() {
+    let sandbox = Sandbox::new();
+    let registry = sandbox.registry();
+    let provider = Process::new(registry.clone()).base(sandbox.base.path());
+    let lease = provider.lease(&Wanted::new([("cart", Kind::Redis)])).await.unwrap();
+    let mut stranger =
+        Command::new("sleep").arg("600").env(reenact_environment::LEASE_VARIABLE, &lease.id).spawn().unwrap();
+    registry.down(&lease.id).await.unwrap();
+    assert!(stranger.try_wait().unwrap().is_none(), "a foreign process was stopped");
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+    sandbox.assert_empty("after `down`");
+}
+
+#[tokio::test]
+async fn a_server_that_was_never_registered_is_stopped() {
+    let sandbox = Sandbox::new();
+    let registry = sandbox.registry();
+    let provider = Process::new(registry.clone()).base(sandbox.base.path());
+    let lease = provider.lease(&Wanted::new([("cart", Kind::Redis), ("orders", Kind::Postgres)])).await.unwrap();
+    edit(sandbox.state(), &lease.id, |record| record["processes"] = serde_json::json!([]));
+    registry.down(&lease.id).await.unwrap();
+    sandbox.assert_empty("after `down`");
+}
+
+#[tokio::test]
 async fn a_record_that_points_elsewhere_removes_nothing_there_and_is_told() {
     let sandbox = Sandbox::new();
     let registry = sandbox.registry();

@@ -12,7 +12,7 @@ use reenact_mask::RootKey;
 use reenact_model::{Class, Error, Result};
 
 use crate::args::{Capture, Output, Plan};
-use crate::{keyring, render};
+use crate::{file, keyring, render};
 
 /// Reads a pipeline, and the text of the policy beside it.
 pub(crate) fn load(path: &Path) -> Result<(Pipeline, String)> {
@@ -43,17 +43,15 @@ pub(crate) async fn plan(args: &Plan, output: &Output) -> Result<u8> {
     match output {
         Output::Json => render::json(&planned),
         Output::Text => show_plan(&planned),
-        Output::File(file) => {
+        Output::File(path) => {
             let text = serde_json::to_string_pretty(&planned).unwrap_or_default();
-            fs::write(file, text).map_err(|e| {
-                Error::new(Class::Write, format!("`{}` can't be written: {}", file.display(), e.kind()))
-            })?;
+            file::write(path, &text)?;
             show_plan(&planned);
             render::line(&format!(
                 "\nnext: have {} reviewed, then `reenact capture {} --plan {} --to BUNDLE`",
-                file.display(),
+                path.display(),
                 args.pipeline.display(),
-                file.display()
+                path.display()
             ));
         }
     }

@@ -8,7 +8,6 @@ mod reproduce;
 mod shop;
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,7 +24,7 @@ use super::capture::{agents, decisions, expiry};
 use super::replay::{child, stand_in};
 use crate::args::Demo;
 use crate::keyring::Fresh;
-use crate::render;
+use crate::{file, render};
 
 /// The bundle and the keyring in the demo's folder.
 const BUNDLE: &str = "incident.reenact";
@@ -37,30 +36,30 @@ pub(crate) async fn run(args: &Demo) -> Result<u8> {
         return reproduce::run().await;
     }
     let start = Instant::now();
-    // Nobody else may look in, or guess the name and be there first. However this ends, it goes away unless it is kept.
-    let private = std::fs::Permissions::from_mode(0o700);
-    let folder = tempfile::Builder::new().prefix("reenact-demo-").permissions(private).tempdir();
-    let folder = folder.map_err(|e| write_error(&std::env::temp_dir(), &e))?;
     let registry = Registry::open()?;
-    let provider: Box<dyn Provider> =
-        if args.servers { Box::new(Process::new(registry)) } else { Box::new(Embedded::new(registry)) };
-    let production = provider.lease(&production(args.servers)).await;
-    let played = match &production {
-        Ok(lease) => play(args, folder.path(), &*provider, lease).await,
-        Err(error) => Err(error.clone()),
-    };
-    if let Ok(lease) = &production {
-        provider.release(lease).await?;
-    }
+    // Registered before it is made: however this ends, it goes away unless it is kept.
+    let (id, folder) = registry.folder("reenact-demo")?;
+    let played = staged(args, &registry, &folder).await;
     if args.keep {
-        show_kept(&folder.keep(), args.servers, played.is_ok());
+        registry.forget(&id)?;
+        show_kept(&folder, args.servers, played.is_ok());
     } else {
-        let path = folder.path().to_owned();
-        folder.close().map_err(|e| write_error(&path, &e))?;
+        registry.down(&id).await?;
     }
     played?;
     render::out(&format!("\ncleaned up; {:.1} s in all", start.elapsed().as_secs_f32()));
     Ok(0)
+}
+
+/// Plays between production's coming up and its going down.
+async fn staged(args: &Demo, registry: &Registry, folder: &Path) -> Result<()> {
+    let registry = registry.clone();
+    let provider: Box<dyn Provider> =
+        if args.servers { Box::new(Process::new(registry)) } else { Box::new(Embedded::new(registry)) };
+    let production = provider.lease(&production(args.servers)).await?;
+    let played = play(args, folder, &*provider, &production).await;
+    provider.release(&production).await?;
+    played
 }
 
 /// Says what is kept, and which commands work on it.
@@ -82,10 +81,6 @@ fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
-}
-
-fn write_error(path: &Path, error: &std::io::Error) -> Error {
-    Error::new(Class::Write, format!("`{}` can't be written: {}", path.display(), error.kind()))
 }
 
 /// The services of the shop.
@@ -234,8 +229,8 @@ fn written_pipeline(servers: bool, folder: &Path, production: &Lease) -> Result<
         )
     };
     let path: PathBuf = folder.join(name);
-    std::fs::write(&path, pipeline).map_err(|e| write_error(&path, &e))?;
-    std::fs::write(folder.join(policy_name), policy).map_err(|e| write_error(folder, &e))?;
+    file::write(&path, pipeline)?;
+    file::write(&folder.join(policy_name), policy)?;
     let variables: BTreeMap<String, String> = production
         .endpoints
         .iter()

@@ -68,14 +68,61 @@ pub(crate) async fn gc(args: &Gc) -> Result<u8> {
 pub(crate) async fn mark(args: &Mark) -> Result<u8> {
     let url = std::env::var(&args.url_env)
         .map_err(|_| Error::new(Class::Input, format!("the variable `{}` is not set", args.url_env)))?;
-    let dsn = Dsn::new(url);
-    let kind = Kind::of_scheme(dsn.scheme()).ok_or_else(|| {
+    let kind = Kind::of_scheme(Dsn::new(url.as_str()).scheme()).or(are_servers(&url).then_some(Kind::Kafka));
+    let kind = kind.ok_or_else(|| {
         Error::new(Class::Input, "the URL's scheme names no store")
-            .help("write postgres://, mysql://, sqlite://, redis:// or kafka://")
+            .help("write postgres://, mysql://, sqlite://, redis:// or kafka://; for Kafka, host:port will do")
     })?;
+    let dsn = address(&url, kind);
     let store = reenact_stores::store(kind)
         .ok_or_else(|| Error::new(Class::Input, format!("this build has no store of kind `{kind}`")))?;
     store.mark(&dsn).await?;
     render::line(&format!("{dsn} may now be overwritten by a replay"));
     Ok(0)
+}
+
+/// Where a store of a kind is, as a user says it: by a URL, or for Kafka, whose clients know none, by `host:port` alone.
+pub(crate) fn address(text: &str, kind: Kind) -> Dsn {
+    let bare = kind == Kind::Kafka && !text.contains("://");
+    Dsn::new(if bare { format!("kafka://{text}") } else { text.to_owned() })
+}
+
+/// Whether a text is a list of servers as Kafka's clients take it: `host:port,host:port`.
+fn are_servers(text: &str) -> bool {
+    let plain = |host: &str| {
+        let name = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let bracketed = name.len() < host.len();
+        !name.is_empty()
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c) || (bracketed && c == ':'))
+    };
+    text.split(',').all(|server| {
+        server
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| plain(host) && port.parse::<u16>().is_ok_and(|port| port > 0))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_of_kafka_are_told_from_other_texts() {
+        for servers in ["127.0.0.1:9092", "kafka-1.internal:9092,kafka-2.internal:9093", "[::1]:9092"] {
+            assert!(are_servers(servers), "{servers}");
+        }
+        for other in ["", "host", "host:", ":9092", "host:0", "host:70000", "a:1,", "u:p@h:1", "h:1/x", "::1:9092"] {
+            assert!(!are_servers(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn kafka_needs_no_scheme_and_every_other_kind_does() {
+        for text in ["h:1,i:2", "kafka://h:1,i:2"] {
+            assert_eq!(address(text, Kind::Kafka).expose(), "kafka://h:1,i:2");
+        }
+        assert_eq!(address("kafka:9092", Kind::Kafka).expose(), "kafka://kafka:9092");
+        assert_eq!(address("http://h:1", Kind::Kafka).expose(), "http://h:1");
+        assert_eq!(address("h:1", Kind::Redis).expose(), "h:1");
+    }
 }

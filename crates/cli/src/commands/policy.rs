@@ -14,7 +14,7 @@ use reenact_review::{Effect, Report, Schemas, check, diff, explain, formats};
 
 use super::capture::{agents, load};
 use crate::args::{Format, PolicyCheck, PolicyDiff, PolicyExplain, SchemaArgs};
-use crate::render;
+use crate::{file, render};
 
 /// `policy check`.
 pub(crate) async fn check(args: &PolicyCheck, json: bool) -> Result<u8> {
@@ -119,10 +119,9 @@ async fn schemas(pipeline: &Pipeline, args: &SchemaArgs) -> Result<Schemas> {
         return serde_json::from_str(&text).map_err(|error| unread(format!("line {}", error.line())));
     }
     let found = capture::schemas(pipeline, agents(pipeline, &RootKey::generate()?, None), &render::Progress).await?;
-    if let Some(file) = &args.save_schemas {
+    if let Some(path) = &args.save_schemas {
         let text = serde_json::to_string_pretty(&found).unwrap_or_default();
-        fs::write(file, text + "\n")
-            .map_err(|e| Error::new(Class::Write, format!("`{}` can't be written: {}", file.display(), e.kind())))?;
+        file::write(path, &(text + "\n"))?;
     }
     Ok(found)
 }

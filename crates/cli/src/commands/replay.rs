@@ -7,11 +7,12 @@ use std::sync::Arc;
 use reenact_bundle::Bundle;
 use reenact_engine::replay::{self, ReplayReport};
 use reenact_environment::{Embedded, Endpoint, External, Lease, Process, Provider, Registry, Wanted};
-use reenact_model::{Class, Dsn, Error, Kind, Result, Site};
+use reenact_model::{Class, Error, Kind, Result, Site};
 
 use super::bundle::open;
+use super::environment::address;
 use crate::args::{Replay, Run, Up};
-use crate::render;
+use crate::{keyring, render};
 
 /// `up`.
 pub(crate) async fn up(args: &Up, json: bool) -> Result<u8> {
@@ -31,17 +32,12 @@ pub(crate) async fn up(args: &Up, json: bool) -> Result<u8> {
             return Err(error);
         }
     };
-    registry.keep(&lease.id)?;
-    let contract = replay::contract(bundle.contents(), &lease.id, &lease.endpoints)?;
-    if json {
-        render::json(&serde_json::json!({
-            "format": "reenact/up", "format_version": "1.0", "id": lease.id,
-            "env": contract.into_iter().collect::<BTreeMap<_, _>>(), "open": lease.open,
-        }));
-    } else {
-        for (name, value) in &contract {
-            render::out(&format!("{name}={value}"));
-        }
+    // Nobody could take down what nobody was told of, so it is kept only once it is told.
+    if let Err(error) = tell(&bundle, &lease, json).and_then(|()| registry.keep(&lease.id)) {
+        provider.release(&lease).await?;
+        return Err(error);
+    }
+    if !json {
         show(&report, false);
         for statement in &lease.open {
             render::line(&format!("note: {statement}"));
@@ -49,6 +45,21 @@ pub(crate) async fn up(args: &Up, json: bool) -> Result<u8> {
         render::line(&format!("\nnext: `reenact down {}` when you are done", lease.id));
     }
     Ok(0)
+}
+
+/// Prints what an environment is reached by.
+fn tell(bundle: &Bundle, lease: &Lease, json: bool) -> Result<()> {
+    let contract = replay::contract(bundle.contents(), &lease.id, &lease.endpoints)?;
+    if json {
+        render::json(&serde_json::json!({
+            "format": "reenact/up", "format_version": "1.0", "id": lease.id,
+            "env": contract.into_iter().collect::<BTreeMap<_, _>>(), "open": lease.open,
+        }));
+    } else {
+        let lines: Vec<String> = contract.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        render::out(&lines.join("\n"));
+    }
+    render::delivered()
 }
 
 /// Marks an environment that was made for this bundle, and loads the bundle into it.
@@ -104,7 +115,7 @@ pub(crate) async fn replay(args: &Replay, json: bool) -> Result<u8> {
             Error::new(Class::Input, format!("the bundle has no service `{service}`"))
                 .help(format!("it has {}", names.join(", ")))
         })?;
-        let dsn = Dsn::new(url);
+        let dsn = address(&url, known.kind);
         dsn.check(known.kind).map_err(|e| e.at(Site::service(service)))?;
         endpoints.insert(service.to_owned(), Endpoint { kind: known.kind, dsn });
     }
@@ -169,10 +180,8 @@ async fn run_in(bundle: &Arc<Bundle>, lease: &Lease, args: &Run) -> Result<u8> {
     let mut command = tokio::process::Command::new(&args.command[0]);
     command.args(&args.command[1..]);
     // What opens bundles or makes pseudonyms is no business of the command's; the rest of the environment is inherited.
-    for name in ["ROOT_KEY", "SIGNING_KEY", "IDENTITY", "RECIPIENTS", "TRUSTED"] {
-        for form in ["", "_FILE", "_COMMAND"] {
-            command.env_remove(format!("REENACT_{name}{form}"));
-        }
+    for name in keyring::variables() {
+        command.env_remove(name);
     }
     command.envs(contract);
     child(command).await

@@ -50,9 +50,14 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// Whether the machine was not restarted since.
+    pub(super) fn this_boot(&self) -> bool {
+        self.boot == proc::boot()
+    }
+
     /// Whether process ids of the record mean the same processes to us.
     pub(super) fn same_boot(&self) -> bool {
-        self.boot == proc::boot() && self.namespace == proc::namespace()
+        self.this_boot() && self.namespace == proc::namespace()
     }
 
     /// Whether the process that made the lease still runs.
@@ -60,7 +65,7 @@ impl Entry {
     /// From within another container nobody can tell, so the answer is yes: only the machine's restart or an explicit
     /// `down` ends such a lease.
     pub(super) fn owner_alive(&self) -> bool {
-        self.boot == proc::boot() && (self.namespace != proc::namespace() || proc::alive(self.owner))
+        self.this_boot() && (self.namespace != proc::namespace() || proc::alive(self.owner))
     }
 
     pub(super) fn read(path: &Path) -> Result<Option<Self>> {

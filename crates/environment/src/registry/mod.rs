@@ -2,8 +2,8 @@
 //!
 //! Hidden here: how a lease is found and removed after its owner was killed at any instant. Order is what makes it work:
 //! the record with the lease's folder is on disk before the folder is made; a child's process id is added as soon as
-//! there is one, and in the instant before that the child is found by the variable in its environment or by the log of the
-//! lease that it writes to. Removal goes the other way: processes, folders, record. Each step takes "not found" for done, so it can be repeated.
+//! there is one, and in the instant before that the child is found by the log of the lease that it writes to, or by the
+//! variable in its environment together with the folder that it works in. Removal goes the other way: processes, folders, record. Each step takes "not found" for done, so it can be repeated.
 //! Passwords are never here.
 
 mod entry;
@@ -140,7 +140,10 @@ impl Registry {
         let Some(entry) = self.entry(id)? else { return Ok(()) };
         let registered: Vec<_> =
             if entry.same_boot() { entry.processes.iter().map(|p| p.stamp).collect() } else { Vec::new() };
-        let mut left = proc::stop(proc::Claim { id, dir: &entry.dir, registered: &registered }).await;
+        let claim =
+            proc::Claim { id, dir: &entry.dir, paths: &entry.paths, owner: entry.owner, registered: &registered };
+        // No process outlives the machine's restart.
+        let mut left = if entry.this_boot() { proc::stop(claim).await } else { Vec::new() };
         if left.is_empty() {
             for path in entry.paths.iter().rev().chain([&entry.dir]) {
                 left.extend(remove_tree(path, id).await.err());
@@ -149,12 +152,7 @@ impl Registry {
         if !left.is_empty() {
             return Err(leftovers(&left));
         }
-        match std::fs::remove_file(self.record(id)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(leftovers(&[format!("the record of lease `{id}`: {error}")]))
-            }
-            _ => Ok(()),
-        }
+        self.forget(id)
     }
 
     /// Removes every lease of this register, kept ones too; returns their ids.
@@ -191,8 +189,46 @@ impl Registry {
         self.remove(|entry| !entry.kept && !entry.owner_alive()).await
     }
 
+    /// Registers a folder without services, then makes it (0700) where the system keeps temporary files; its name begins
+    /// with `prefix`. It goes away like a lease: by [`Registry::down`], or by [`Registry::gc`] once this process is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`Class::Write`] if it can't be registered or made.
+    pub fn folder(&self, prefix: &str) -> Result<(String, PathBuf)> {
+        let draft = self.begin_as(prefix, &std::env::temp_dir(), None, |id| format!("{prefix}-{id}"))?;
+        Ok((draft.id, draft.dir))
+    }
+
+    /// Takes a folder of [`Registry::folder`] off the register, so that it stays.
+    ///
+    /// # Errors
+    ///
+    /// [`Class::Cleanup`] if the record can't be removed.
+    pub fn forget(&self, id: &str) -> Result<()> {
+        if !is_id(id) {
+            return Err(no_id());
+        }
+        match std::fs::remove_file(self.record(id)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(leftovers(&[format!("the record of lease `{id}`: {error}")]))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Registers a new lease, then makes its folder below `base`.
     pub(crate) fn begin(&self, provider: &str, base: &Path, account: Option<&Account>) -> Result<Draft> {
+        self.begin_as(provider, base, account, folder_name)
+    }
+
+    fn begin_as(
+        &self,
+        provider: &str,
+        base: &Path,
+        account: Option<&Account>,
+        name: impl Fn(&str) -> String,
+    ) -> Result<Draft> {
         let cannot = |error| Error::new(Class::Write, format!("can't use the folder `{}`: {error}", base.display()));
         let base = base.canonicalize().map_err(cannot)?;
         if let Some(account) = account {
@@ -202,7 +238,7 @@ impl Registry {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let entry = Entry {
             format: FORMAT,
-            dir: base.join(folder_name(&id)),
+            dir: base.join(name(&id)),
             id,
             created_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
             provider: provider.to_owned(),
@@ -239,7 +275,7 @@ impl Registry {
 
     fn entry(&self, id: &str) -> Result<Option<Entry>> {
         if !is_id(id) {
-            return Err(Error::new(Class::Input, "a lease's id has 16 hexadecimal digits"));
+            return Err(no_id());
         }
         Entry::read(&self.record(id))
     }
@@ -316,6 +352,10 @@ impl Draft {
 
 fn is_id(id: &str) -> bool {
     id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+fn no_id() -> Error {
+    Error::new(Class::Input, "a lease's id has 16 hexadecimal digits")
 }
 
 fn folder_name(id: &str) -> String {
