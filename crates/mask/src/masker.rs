@@ -5,6 +5,7 @@
 //! can't be masked is an error that names the field and the rule, never the value.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{Array, ArrayRef, BinaryBuilder, RecordBatch, StringBuilder};
@@ -52,7 +53,6 @@ pub(crate) enum Column {
 }
 
 /// A mask with its key and what it remembers.
-#[derive(Debug)]
 pub(crate) struct Worker {
     apply: Apply,
     key: DomainKey,
@@ -73,7 +73,6 @@ pub(crate) enum Origin {
     Reference,
 }
 
-#[derive(Debug)]
 pub(crate) struct Payload {
     decoder: Decoder,
     leaves: Vec<(LeafRule, Option<Mutex<Worker>>)>,
@@ -239,6 +238,13 @@ impl Masker {
     }
 }
 
+/// It remembers originals, so it tells its mask alone.
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Worker({})", self.apply.name)
+    }
+}
+
 impl Worker {
     fn new(apply: Apply, keys: &ScopeKeys, seen: &Arc<Mutex<Seen>>) -> Self {
         let key = keys.domain(&apply.domain);
@@ -329,6 +335,13 @@ impl Worker {
             }
         }
         Ok(Arc::new(out.finish()))
+    }
+}
+
+/// The paths that it met may hold data, so it tells how many rules it has.
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Payload({} rules)", self.leaves.len())
     }
 }
 

@@ -52,8 +52,8 @@ pub fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T> {
 
 /// The text with the entry of a mapping at a place blanked out, so that all else stands where it stood; `None` if there is none.
 fn without(text: &str, at: &Span) -> Option<String> {
-    let line = text.split_inclusive('\n').take(at.line as usize - 1).map(str::len).sum::<usize>();
-    let start = line + text[line..].char_indices().nth(at.column as usize - 1)?.0;
+    let line = text.split_inclusive('\n').take((at.line as usize).checked_sub(1)?).map(str::len).sum::<usize>();
+    let start = line + text[line..].char_indices().nth((at.column as usize).checked_sub(1)?)?.0;
     let flow = depth(&text[..start]) > 0;
     let end = if flow { flow_end(&text[start..]) } else { block_end(&text[start..], at.column as usize - 1) };
     let blank = |c: char| if c == '\n' { '\n' } else { ' ' };

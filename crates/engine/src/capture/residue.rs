@@ -99,6 +99,10 @@ pub(super) struct Members {
 /// Looks through an agent's members, on several threads, and through texts.
 pub(super) async fn look(members: Members, search: Search, texts: Vec<String>) -> Result<Searched> {
     let originals = search.originals();
+    // Nothing to look for: what was written need not be read again.
+    if search.is_empty() {
+        return Ok(Searched::default());
+    }
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(THREADS);
     let members = Arc::new(members);
     let values = Arc::new(AtomicU64::new(0));

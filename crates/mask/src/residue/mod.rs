@@ -45,7 +45,6 @@ const BLOCK: usize = 1 << 17;
 const DEPTH: u32 = 3;
 
 /// The originals that an agent's masks replaced, as fingerprints under the scope's key.
-#[derive(Debug)]
 pub struct Seen {
     words: Words,
     /// The most words of a needle.
@@ -72,6 +71,13 @@ pub struct Needles {
 impl std::fmt::Debug for Needles {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Needles({})", self.prints.len())
+    }
+}
+
+/// What is known may hold originals, so it never prints.
+impl std::fmt::Debug for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Seen({})", self.count())
     }
 }
 
@@ -251,13 +257,12 @@ fn worth(group: Group, words: &Words) -> bool {
 }
 
 /// Looks for what was masked. Clones share what is known, and each has its own scratch space.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Search {
     known: Arc<Known>,
     words: Words,
 }
 
-#[derive(Debug)]
 struct Known {
     most: usize,
     prints: Lookup,
@@ -266,6 +271,12 @@ struct Known {
     numbers: Vec<Option<Lookup>>,
     /// Finds few needles inside of words; the class of each.
     inside: Option<(AhoCorasick, Vec<u8>)>,
+}
+
+impl std::fmt::Debug for Search {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Search({})", self.originals())
+    }
 }
 
 impl Search {
@@ -423,6 +434,19 @@ mod tests {
             }
         }
         assert!(few().finds("xxann.lee42yy", false).is_some(), "few are found inside of words too");
+    }
+
+    #[test]
+    fn originals_do_not_print() {
+        let mut seen = seen(&VALUES);
+        let needles = seen.piece(0).expect("texts");
+        let first = format!("{seen:?} {needles:?}");
+        let mut search = seen.search();
+        let _ = search.finds("the canary sings", false);
+        let text = format!("{first} {search:?}");
+        for part in ["ann", "lee42", "zoë", "202", "canary"] {
+            assert!(!text.to_lowercase().contains(part), "{text}");
+        }
     }
 
     #[test]

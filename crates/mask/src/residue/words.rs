@@ -11,7 +11,7 @@ use std::borrow::Cow;
 const LONGEST: usize = 512;
 
 /// A text's words: its runs of letters and digits, folded, with the hashes of all that lies before each end.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Words {
     base: u64,
     powers: Vec<u64>,
