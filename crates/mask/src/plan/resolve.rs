@@ -1,8 +1,4 @@
-//! A plan: a policy resolved against a catalog, with exactly one decision for every field.
-//!
-//! Hidden here: how rules become decisions, and which promises are checked before a row is read: coverage, dead rules,
-//! rules that disagree, keys and unique fields, both ends of a relationship in one domain, results that fit. A plan holds no
-//! secret; keys join it in [`Plan::masker`].
+//! From rules to decisions: which rule decides a field, and the mask that all fields of a domain share.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,98 +6,12 @@ use std::sync::Arc;
 use reenact_model::catalog::{Field, Relationship, Role};
 use reenact_model::error::Severity;
 use reenact_model::payload::Codec;
-use reenact_model::{
-    Class, Entity, EntityId, Error, FieldId, FieldPath, Finding, Path, Result, ServiceCatalog, Site, Span,
-};
-use serde::{Deserialize, Serialize};
+use reenact_model::{Class, Entity, EntityId, Error, FieldId, FieldPath, Finding, Path, Result, ServiceCatalog, Site};
 
-use crate::domain::ScopeKeys;
-use crate::kernels::{Group, Guarantees, Mask, Shape};
-use crate::masker::Masker;
-use crate::policy::{Canonical, Does, Keep, Policy, Rule, Undecided};
-
-/// What happens to one field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Decision {
-    /// The field.
-    pub field: FieldId,
-    /// What is done.
-    pub action: Action,
-    /// The rule that decided; none for coordinates and for what `undecided: redact` redacts.
-    pub rule: Option<String>,
-}
-
-/// What is done with a field's values.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Action {
-    /// Masked; fields of one domain share their pseudonyms.
-    Mask {
-        /// The mask's name.
-        mask: String,
-        /// The domain whose key is used: the policy's, or the rule's own (`rule:name`).
-        domain: String,
-    },
-    /// Kept as it is.
-    Keep(Keep),
-    /// Replaced by a placeholder, because no rule names it.
-    Redact,
-    /// A coordinate of the store, kept: partition, offset, timestamp, type, expiry.
-    Coordinate,
-    /// Taken apart; its leaves have decisions of their own.
-    Payload,
-}
-
-/// The plan for all services of a capture.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    decisions: Vec<Decision>,
-    entities: BTreeMap<EntityId, EntityPlan>,
-    warnings: Vec<Finding>,
-    policy_digest: String,
-}
-
-/// What happens to the columns of one entity.
-#[derive(Clone, Debug)]
-pub(crate) struct EntityPlan {
-    pub(crate) columns: BTreeMap<String, ColumnPlan>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum ColumnPlan {
-    /// Kept; `reference` data is not searched for what is masked elsewhere.
-    Keep {
-        reference: bool,
-    },
-    Apply(Apply),
-    Payload {
-        codec: Codec,
-        leaves: Vec<LeafRule>,
-        undecided: Undecided,
-    },
-}
-
-/// A mask under a domain's key.
-#[derive(Clone, Debug)]
-pub(crate) struct Apply {
-    pub(crate) mask: Arc<dyn Mask>,
-    pub(crate) domain: String,
-    pub(crate) canonical: Canonical,
-    pub(crate) shape: Shape,
-    /// The mask's name in a policy.
-    pub(crate) name: &'static str,
-    /// What the mask is for.
-    pub(crate) group: Group,
-    /// The rule that chose it, for messages.
-    pub(crate) rule: Option<(String, Span)>,
-}
-
-/// What a rule does to the leaves that its selectors name.
-#[derive(Clone, Debug)]
-pub(crate) struct LeafRule {
-    pub(crate) rule: Arc<Rule>,
-    /// `None` keeps.
-    pub(crate) apply: Option<Apply>,
-}
+use super::checks::{dead_rules, expired};
+use super::{Action, Apply, ColumnPlan, Decision, EntityPlan, LeafRule, Plan};
+use crate::kernels::{Group, Mask, Shape};
+use crate::policy::{Canonical, Does, Policy, Rule, Undecided};
 
 /// A field with the rule that decides it, before masks are built.
 struct Match {
@@ -184,143 +94,9 @@ impl Plan {
         findings.retain(|f| f.severity < Severity::Error);
         Ok(Self { warnings: findings, ..plan })
     }
-
-    /// Every field's decision, by field.
-    pub fn decisions(&self) -> &[Decision] {
-        &self.decisions
-    }
-
-    /// The decision on a field; decisions are in the order of fields.
-    fn decision(&self, field: &FieldId) -> Option<&Decision> {
-        self.decisions.binary_search_by(|d| d.field.cmp(field)).ok().map(|at| &self.decisions[at])
-    }
-
-    /// What is worth knowing and stops nothing.
-    pub fn warnings(&self) -> &[Finding] {
-        &self.warnings
-    }
-
-    /// SHA-256 of the policy's text.
-    pub fn policy_digest(&self) -> &str {
-        &self.policy_digest
-    }
-
-    /// Joins the plan with the keys of a scope.
-    pub fn masker(&self, keys: &ScopeKeys) -> Masker {
-        Masker::new(self.entities.clone(), keys)
-    }
-
-    /// The action that decides a column or a leaf.
-    fn action(&self, policy: &Policy, field: &FieldId) -> Option<Action> {
-        if let Some(found) = self.decision(field).filter(|d| d.action != Action::Payload) {
-            return Some(found.action.clone());
-        }
-        // A leaf that only the data shows is decided by the rules of its container.
-        let path = field.field.path.as_ref()?;
-        let plan = self.entities.get(&field.entity)?.columns.get(&field.field.column)?;
-        let ColumnPlan::Payload { leaves, .. } = plan else { return None };
-        decide(leaves.iter().map(|l| &l.rule), |rule| rule.on.iter().any(|(s, _)| s.matches_path(path)))
-            .ok()
-            .flatten()
-            .and_then(|rule| leaves.iter().find(|l| l.rule.name == rule.name))
-            .map(|leaf| action(policy, &leaf.rule))
-    }
-
-    /// Keys, unique fields and references need masks that keep them what they are.
-    fn check_keys(
-        &self,
-        policy: &Policy,
-        catalogs: &[ServiceCatalog],
-        relationships: &[Relationship],
-        reached: &BTreeSet<EntityId>,
-        findings: &mut Vec<Finding>,
-    ) {
-        let mut told = BTreeSet::new();
-        for entity in catalogs.iter().flat_map(|c| &c.entities).filter(|e| reached.contains(&e.id)) {
-            for unique in std::iter::once(&entity.key).chain(&entity.uniques) {
-                let Some(column) = unique.iter().find(|column| !self.keeps_apart(entity, column)) else { continue };
-                if told.insert((entity.id.clone(), unique.clone())) {
-                    let field = FieldPath::column(column);
-                    let id = FieldId::new(&entity.id, &field);
-                    let rule = self.decision(&id).and_then(|d| d.rule.clone());
-                    let site = Site { rule: rule.clone(), span: span_of(policy, rule.as_deref()), ..Site::field(&id) };
-                    let what = if unique == &entity.key { "a key" } else { "unique" };
-                    findings.push(
-                        Finding::error(
-                            "POL-011",
-                            site,
-                            format!("the mask can't keep `{}` {what}", unique.join("`, `")),
-                        )
-                        .help("use a mask that is injective: `integer`, `uuid`, `token`, `email` or `digits`"),
-                    );
-                }
-            }
-        }
-        for relationship in relationships {
-            let both = reached.contains(&relationship.child.entity) && reached.contains(&relationship.parent.entity);
-            if both {
-                self.check_reference(policy, relationship, findings);
-            }
-        }
-    }
-
-    fn keeps_apart(&self, entity: &Entity, column: &str) -> bool {
-        match self.entities.get(&entity.id).and_then(|e| e.columns.get(column)) {
-            Some(ColumnPlan::Keep { .. }) => true,
-            Some(ColumnPlan::Apply(apply)) => apply.mask.guarantees() == Guarantees::PSEUDONYM,
-            Some(ColumnPlan::Payload { leaves, .. }) => {
-                leaves.iter().all(|l| l.apply.as_ref().is_none_or(|a| a.mask.guarantees() == Guarantees::PSEUDONYM))
-            }
-            // Generated by the server out of fields that are checked themselves.
-            None => entity.field(column).is_some_and(|f| f.role == Role::Generated),
-        }
-    }
-
-    fn check_reference(&self, policy: &Policy, relationship: &Relationship, findings: &mut Vec<Finding>) {
-        for (child, parent) in relationship.child.fields.iter().zip(&relationship.parent.fields) {
-            let child = FieldId::new(&relationship.child.entity, child);
-            let parent = FieldId::new(&relationship.parent.entity, parent);
-            let same = match (self.action(policy, &child), self.action(policy, &parent)) {
-                (Some(Action::Mask { mask: a, domain: x }), Some(Action::Mask { mask: b, domain: y })) => {
-                    // What is drawn at random is known to the agent that drew it, and to no other.
-                    let shared = child.entity.service == parent.entity.service
-                        || crate::kernels::find(&a).is_some_and(|spec| spec.facts.deterministic);
-                    if x == y && a == b && shared {
-                        continue;
-                    }
-                    false
-                }
-                (Some(a), Some(b)) => {
-                    matches!(a, Action::Keep(_) | Action::Coordinate)
-                        && matches!(b, Action::Keep(_) | Action::Coordinate)
-                }
-                // One end has no decision: that is a finding of its own.
-                _ => continue,
-            };
-            if !same {
-                let rule =
-                    |field: &FieldId| self.decisions.iter().find(|d| d.field == *field).and_then(|d| d.rule.clone());
-                let (a, b) = (rule(&child), rule(&parent));
-                let site = Site { rule: a.clone(), span: span_of(policy, a.as_deref()), ..Site::field(&child) };
-                let other = b.map_or(String::new(), |b| format!(" (rule `{b}`)"));
-                findings.push(
-                    Finding::error(
-                        "POL-010",
-                        site,
-                        format!("it refers to {parent}{other}, which is decided otherwise, so they would part"),
-                    )
-                    .help("put both ends into one domain, or keep both"),
-                );
-            }
-        }
-    }
 }
 
-fn span_of(policy: &Policy, rule: Option<&str>) -> Option<reenact_model::Span> {
-    rule.and_then(|name| policy.rules.iter().find(|r| r.name == name)).map(|r| r.span.clone())
-}
-
-fn action(policy: &Policy, rule: &Rule) -> Action {
+pub(super) fn action(policy: &Policy, rule: &Rule) -> Action {
     match &rule.does {
         Does::Keep(keep) => Action::Keep(keep.clone()),
         _ => Action::Mask {
@@ -346,10 +122,10 @@ fn named_paths<'a>(rules: &'a [Arc<Rule>], id: &FieldId) -> Vec<(&'a Rule, Path)
 }
 
 /// The rule that decides, if any; or two that disagree.
-type Decided<'a> = std::result::Result<Option<&'a Arc<Rule>>, (&'a Arc<Rule>, &'a Arc<Rule>)>;
+pub(super) type Decided<'a> = std::result::Result<Option<&'a Arc<Rule>>, (&'a Arc<Rule>, &'a Arc<Rule>)>;
 
 /// The one rule that decides among those that match; `Err` gives two that disagree.
-fn decide<'a>(rules: impl Iterator<Item = &'a Arc<Rule>>, matches: impl Fn(&Rule) -> bool) -> Decided<'a> {
+pub(super) fn decide<'a>(rules: impl Iterator<Item = &'a Arc<Rule>>, matches: impl Fn(&Rule) -> bool) -> Decided<'a> {
     let found: Vec<&Arc<Rule>> = rules.filter(|rule| matches(rule)).collect();
     let beaten = |rule: &Rule| found.iter().any(|other| other.overrides.contains(&rule.name));
     let left: Vec<&Arc<Rule>> = found.iter().copied().filter(|rule| !beaten(rule)).collect();
@@ -580,53 +356,4 @@ fn leaf_rule(policy: &Policy, rule: &Arc<Rule>, made: &Made, findings: &mut Vec<
         rule: Some((rule.name.clone(), rule.span.clone())),
     };
     Some(LeafRule { rule: Arc::clone(rule), apply: Some(apply) })
-}
-
-/// Selectors that match nothing: an error on what the catalog tells, a warning inside payloads that only data shows.
-fn dead_rules(policy: &Policy, catalogs: &[ServiceCatalog], findings: &mut Vec<Finding>) {
-    let entities: Vec<&Arc<Entity>> = catalogs.iter().flat_map(|c| &c.entities).collect();
-    for rule in &policy.rules {
-        for (selector, span) in &rule.on {
-            let mut alive = false;
-            let mut maybe = false;
-            for entity in &entities {
-                for field in entity.writable() {
-                    let id = FieldId::new(&entity.id, &FieldPath::column(&field.name));
-                    if !selector.matches_column(&id) {
-                        continue;
-                    }
-                    match (&field.codec, selector.has_path()) {
-                        (_, false) => alive = true,
-                        (None, true) => {}
-                        (Some(codec), true) => match codec.known_paths() {
-                            Some(paths) => alive |= paths.iter().any(|p: &Path| selector.matches_path(p)),
-                            None => maybe = true,
-                        },
-                    }
-                }
-            }
-            let site = || Site::default().with_rule(&rule.name).with_span(Some(span.clone()));
-            if !alive && !maybe {
-                let message = format!("`{}` matches no field of any service", selector.text());
-                findings
-                    .push(Finding::error("POL-002", site(), message).help("mend the name, or take the selector out"));
-            }
-        }
-    }
-}
-
-fn expired(policy: &Policy, findings: &mut Vec<Finding>) {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs() / 86_400);
-    for rule in &policy.rules {
-        if let Does::Keep(Keep { expires: Some(date), .. }) = &rule.does
-            && reenact_model::canonical::parse_date(date)
-                .is_some_and(|day| i64::from(day) < i64::try_from(now).unwrap_or(0))
-        {
-            let site = Site::default().with_rule(&rule.name).with_span(Some(rule.span.clone()));
-            findings.push(
-                Finding::error("POL-013", site, format!("this `keep` expired on {date}"))
-                    .help("decide again, and set a new `expires`"),
-            );
-        }
-    }
 }
