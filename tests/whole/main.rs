@@ -7,4 +7,5 @@ mod output;
 mod policy;
 mod servers;
 mod signals;
+mod sources;
 mod support;

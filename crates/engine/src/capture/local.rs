@@ -21,6 +21,7 @@ use super::residue::{self, Members};
 use super::scout::{EntityState, Leads};
 use super::sealed::{AgentKey, SealedBox};
 use crate::pipeline::Service;
+use crate::places::Places;
 use crate::record::Dangling;
 
 /// An agent in this process.
@@ -256,7 +257,8 @@ impl Agent for LocalAgent {
     async fn describe(&mut self) -> Result<Described> {
         let site = Site::service(&self.service.name).with_span(Some(self.service.span.clone()));
         let catalog = self.open().await?.describe().await.map_err(|e| e.at(site))?;
-        Ok(Described { catalog, recipient: self.key.recipient(), pins_keys: self.pins_keys() })
+        let places = Places::of(self.service.kind, &self.service.dsn).await?;
+        Ok(Described { catalog, recipient: self.key.recipient(), pins_keys: self.pins_keys(), places })
     }
 
     async fn prepare(&mut self, setup: Setup) -> Result<()> {
