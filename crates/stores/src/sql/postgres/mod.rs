@@ -5,6 +5,7 @@
 //! both sides. A source can't write: its sessions are read-only, and its pin is an exported snapshot that parallel readers
 //! share. A target needs no superuser: constraints and indexes are made after the rows.
 
+mod aside;
 mod ddl;
 mod decode;
 mod describe;
