@@ -107,7 +107,7 @@ async fn play(args: &Demo, folder: &Path, provider: &dyn Provider, production: &
     chapter("production");
     for (name, endpoint) in &production.endpoints {
         let what = match endpoint.kind {
-            Kind::Memory => "in-memory store (no redis-server on PATH)",
+            Kind::Memory => "in-memory store (no redis-server found)",
             Kind::Kafka if !args.servers => "Kafka, embedded (librdkafka's mock cluster)",
             kind => kind.name(),
         };
