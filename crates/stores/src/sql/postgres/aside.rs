@@ -5,6 +5,8 @@
 //! it looks at the tables. A reference that does not hold among what such a load left is put back without validation, and
 //! stays noted until it does.
 
+use std::fmt::Write as _;
+
 use reenact_model::Result;
 use sqlx::postgres::PgConnection;
 
@@ -33,11 +35,11 @@ pub(super) async fn set_aside(connection: &mut PgConnection, steps: Vec<(String,
     let mut all = String::from("BEGIN;");
     if !takes_notes(connection, &marker).await? {
         // Somebody made the marker by hand.
-        all += &format!("ALTER TABLE {marker} ADD COLUMN note text;");
+        let _ = write!(all, "ALTER TABLE {marker} ADD COLUMN note text;");
     }
     for (away, back) in &steps {
         let note = literal(&format!("put back: {back}"));
-        all += &format!("INSERT INTO {marker} (note) VALUES ({note}); {away};");
+        let _ = write!(all, "INSERT INTO {marker} (note) VALUES ({note}); {away};");
     }
     all += "COMMIT";
     if let Err(error) = execute(connection, &all).await {

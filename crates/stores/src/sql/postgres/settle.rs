@@ -51,7 +51,8 @@ pub(super) async fn put(connection: &mut PgConnection, statement: &str) -> Resul
         },
         None => single(connection, statement).await.map(|()| Put::Whole),
     };
-    let code = |error: &sqlx::Error| error.as_database_error().and_then(|e| e.code()).map(Cow::into_owned);
+    let code =
+        |error: &sqlx::Error| error.as_database_error().and_then(sqlx::error::DatabaseError::code).map(Cow::into_owned);
     match done {
         // No such table, column, or other object.
         Err(error) if matches!(code(&error).as_deref(), Some("42P01" | "42703" | "42704")) => Ok(Put::Gone),
