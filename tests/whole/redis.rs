@@ -113,8 +113,8 @@ fn what_no_rule_names_is_redacted_and_arrives() {
         capture(&shop, &redis);
         let output = replay(&shop, &redis.url(1));
         assert!(output.status.success(), "{rules}: {}", text(&output));
-        let types: String = (1..=7).map(|n| format!("TYPE cart:{n}\r\n")).collect();
-        let types = redis.ask(1, types.trim_end());
+        let types: Vec<String> = (1..=7).map(|n| format!("TYPE cart:{n}")).collect();
+        let types = redis.ask(1, &types.join("\r\n"));
         let mut at = 0;
         for expected in ["string", "hash", "list", "set", "zset", "stream", "string"] {
             at += types[at..].find(&format!("+{expected}")).unwrap_or_else(|| panic!("no {expected} in {types}"));
