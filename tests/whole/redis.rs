@@ -137,3 +137,21 @@ fn a_mask_that_makes_no_value_of_redis_is_refused_before_a_record_is_read() {
         crate::support::fails(12, &["POL-009", "`all`", "cart/cart.value"], &output);
     }
 }
+
+#[test]
+fn the_server_from_which_a_promoted_one_was_copied_is_a_source() {
+    let (shop, first) = carts("");
+    first.ask(0, "SET cart:1 canary");
+    let second = Redis::start();
+    second.ask(0, &format!("REPLICAOF 127.0.0.1 {}", first.port));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !second.ask(0, "INFO replication").contains("master_link_status:up") {
+        assert!(Instant::now() < deadline, "the replica does not catch up");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    second.ask(0, "REPLICAOF NO ONE");
+    capture(&shop, &second);
+    // The first one tells another id and stands at another address; only the second one's history leads to it.
+    crate::support::fails(21, &["captured from", "help:"], &replay(&shop, &first.url(0)));
+    assert!(first.ask(0, "EXISTS cart:1").contains(":1"));
+}
