@@ -101,7 +101,7 @@ impl Incident {
             store.mark(&endpoint.dsn).await.unwrap_or_else(|e| panic!("no mark: {e}"));
         }
         let skewed = self.captured.record.grade == Grade::Skewed;
-        let report = replay::replay(&self.bundle, endpoints, skewed, &Silent).await;
+        let report = replay::replay(&self.bundle, replay::Targets::Given(endpoints), skewed, &Silent).await;
         let report = report.unwrap_or_else(|e| panic!("no replay: {e}"));
         let differences: Vec<String> = report.differences.iter().map(ToString::to_string).collect();
         assert_eq!(differences, Vec::<String>::new());

@@ -208,6 +208,23 @@ fn a_bundle_that_a_stranger_signed() {
 }
 
 #[test]
+fn an_expired_bundle_is_read_only_on_purpose_and_loaded_never() {
+    let shop = Shop::open();
+    shop.ok(&["capture", "pipeline.yaml", "--seed", "order=7", "--to", "b.reenact", "--expires-days", "0"]);
+    for command in [&["verify", "b.reenact"][..], &["inspect", "b.reenact"], &["why", "b.reenact", "seed.order"]] {
+        fails(23, &["expired", "help:", "--accept-expired"], &shop.run(command));
+        shop.ok(&[command, &["--accept-expired"]].concat());
+    }
+    fails(23, &["expired"], &shop.run(&["up", "b.reenact"]));
+    fails(125, &["expired"], &shop.run(&["run", "b.reenact", "--embedded", "--", "true"]));
+    for command in
+        [&["up", "b.reenact", "--accept-expired"][..], &["run", "b.reenact", "--accept-expired", "--", "true"]]
+    {
+        fails(2, &["--accept-expired"], &shop.run(command));
+    }
+}
+
+#[test]
 fn a_target_without_marker_and_a_source_as_target() {
     let shop = Shop::open();
     assert!(shop.capture("b.reenact").status.success());

@@ -96,3 +96,35 @@ fn what_a_demo_kept_is_left_by_gc() {
     shop.ok(&["down", "--all"]);
     assert!(kept.join("keys/root.key").exists());
 }
+
+#[test]
+fn a_demo_without_a_redis_server_says_so_and_plays_all_the_same() {
+    let (shop, temporary) = (Shop::open(), temporary());
+    let mut command = shop.command();
+    command.env("TMPDIR", temporary.path()).env("REENACT_PROGRAMS", temporary.path());
+    let told = text(&command.arg("demo").output().expect("runs"));
+    assert!(told.contains("cart       in-memory store (no redis-server found)"), "{told}");
+    assert!(told.contains("cart/cart            1") && told.contains("exit code 1, as in production"), "{told}");
+    assert_eq!(entries(&temporary), Vec::<PathBuf>::new());
+    // With one, it says that.
+    let mut command = shop.command();
+    let told = text(&command.env("TMPDIR", temporary.path()).arg("demo").output().expect("runs"));
+    assert!(told.contains("cart       redis"), "{told}");
+}
+
+#[test]
+fn a_demo_needs_nothing_of_its_environment() {
+    let (shop, temporary) = (Shop::open(), temporary());
+    let program = env!("CARGO_BIN_EXE_reenact");
+    // The register is the user's own, as it is without a home in the environment; the rest of it is nobody's business.
+    let state = shop.path("state");
+    let state = state.to_str().expect("a path");
+    for variables in [&[][..], &[("REENACT_STATE_DIR", state)]] {
+        let mut command = Command::new(program);
+        command.current_dir(temporary.path()).env_clear().env("PATH", "/usr/bin").envs(variables.iter().copied());
+        let output = command.arg("demo").output().expect("runs");
+        assert!(output.status.success(), "{variables:?}: {}", text(&output));
+        assert!(text(&output).contains("exit code 1, as in production"), "{}", text(&output));
+    }
+    assert_eq!(entries(&temporary), Vec::<PathBuf>::new());
+}

@@ -5,6 +5,8 @@ mod commands;
 mod demo;
 mod output;
 mod policy;
+mod redis;
 mod servers;
 mod signals;
+mod sources;
 mod support;

@@ -166,7 +166,10 @@ fn kafka_is_marked_and_loaded_by_its_servers_alone() {
     target.runtime.block_on(async {
         let producer: rdkafka::producer::FutureProducer =
             rdkafka::ClientConfig::new().set("bootstrap.servers", &source_servers).create().expect("a producer");
+        let header = rdkafka::message::Header { key: "trace", value: Some("canary") };
+        let headers = rdkafka::message::OwnedHeaders::new().insert(header);
         let record = rdkafka::producer::FutureRecord::to("orders").key("k").payload(r#"{"note":"canary"}"#);
+        let record = record.headers(headers);
         producer.send(record, std::time::Duration::from_secs(30)).await.expect("sends");
     });
     shop.write(
@@ -188,6 +191,10 @@ fn kafka_is_marked_and_loaded_by_its_servers_alone() {
     }
     let marked = run(target.url(), &["mark", "--url-env", "ONE"]);
     assert!(marked.status.success(), "{}", text(&marked));
+    // Several servers of one cluster, as its clients take them.
+    let two = format!("{target_servers},{target_servers}");
+    let marked = text(&run(&two, &["mark", "--url-env", "ONE"]));
+    assert!(marked.contains(&format!("kafka://{two} may now be overwritten")), "{marked}");
     fails(2, &["names no store", "host:port"], &run("canary-host", &["mark", "--url-env", "ONE"]));
     target.runtime.block_on(stand_ins.release(&source)).expect("released");
 }

@@ -70,7 +70,7 @@ impl Bundle {
         let (manifest, id) = Manifest::open(&file, &keyring.trusted)?;
         if manifest.expires_ms.is_some_and(|expiry| expiry <= now_ms()) && !keyring.allow_expired {
             return Err(damaged("manifest", "the bundle has expired")
-                .help("capture again, or say explicitly that an expired bundle may be read"));
+                .help("capture again; to look into this one once more, give `--accept-expired` to `inspect`, `verify` or `why`"));
         }
         for member in &manifest.members {
             check_bytes(&*place, member)?;

@@ -210,6 +210,9 @@ pub(crate) struct Capture {
 pub(crate) struct Open {
     /// The bundle
     pub(crate) bundle: PathBuf,
+    /// Read a bundle that has expired; it can't be loaded any more
+    #[arg(long)]
+    pub(crate) accept_expired: bool,
     #[command(flatten)]
     pub(crate) keys: KeyringArgs,
 }
@@ -229,6 +232,9 @@ pub(crate) struct Why {
     pub(crate) bundle: PathBuf,
     /// The record: `seed.NAME` or `service/entity.field=value`, as the bundle has it
     pub(crate) record: String,
+    /// Read a bundle that has expired; it can't be loaded any more
+    #[arg(long)]
+    pub(crate) accept_expired: bool,
     #[command(flatten)]
     pub(crate) keys: KeyringArgs,
 }

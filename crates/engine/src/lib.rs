@@ -7,6 +7,7 @@
 pub mod capture;
 pub mod events;
 pub mod pipeline;
+pub mod places;
 pub mod record;
 pub mod replay;
 pub mod why;

@@ -10,6 +10,7 @@ use reenact_stores::GroupOffsets;
 use serde::{Deserialize, Serialize};
 
 pub use crate::capture::Residue;
+pub use crate::places::Places;
 
 /// How good a cut is; never better on paper than it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +91,9 @@ pub struct CaptureRecord {
     /// What the residue proof looked at; it found nothing, or there would be no bundle.
     #[serde(default)]
     pub residue: Option<Residue>,
+    /// Where each service stood, as salted hashes.
+    #[serde(default)]
+    pub places: BTreeMap<String, Places>,
 }
 
 impl CaptureRecord {

@@ -71,6 +71,40 @@ fn store(kind: Kind) -> Result<&'static dyn reenact_stores::Store> {
         .ok_or_else(|| Error::new(Class::Input, format!("this build has no store of kind `{kind}`")))
 }
 
+/// The stores to load into.
+#[derive(Clone, Copy, Debug)]
+pub enum Targets<'a> {
+    /// Of a lease that a provider made for this purpose. Such a store is no source, whatever stood at its address before.
+    Made(&'a BTreeMap<String, Endpoint>),
+    /// That somebody names.
+    Given(&'a BTreeMap<String, Endpoint>),
+}
+
+impl Targets<'_> {
+    fn endpoint(&self, service: &str) -> Result<&Endpoint> {
+        let (Self::Made(endpoints) | Self::Given(endpoints)) = self;
+        endpoints.get(service).ok_or_else(|| Error::new(Class::Input, "the environment has no such service"))
+    }
+
+    /// Refuses a store that stands where a source stood, even if it is another one by its own account.
+    async fn admit(&self, endpoint: &Endpoint, record: &CaptureRecord) -> Result<()> {
+        if matches!(self, Self::Made(_)) {
+            return Ok(());
+        }
+        for (source, places) in &record.places {
+            if places.hold(endpoint.kind, &endpoint.dsn).await {
+                let message =
+                    format!("the target stands where the bundle was captured from: at the address of `{source}`");
+                return Err(Error::new(Class::Refused, message).help(
+                    "a store that was restarted or restored is still a source; if this is another one, give it a port, a \
+                     database or a path of its own, or let `reenact run` make the servers",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Loads a bundle into an environment and verifies it.
 ///
 /// # Errors
@@ -78,7 +112,7 @@ fn store(kind: Kind) -> Result<&'static dyn reenact_stores::Store> {
 /// `skewed` bundle that was not accepted; what the stores report. Differences are no error here: they are in the report.
 pub async fn replay(
     bundle: &Arc<Bundle>,
-    endpoints: &BTreeMap<String, Endpoint>,
+    targets: Targets<'_>,
     accept_skewed: bool,
     observer: &dyn Observer,
 ) -> Result<ReplayReport> {
@@ -89,29 +123,28 @@ pub async fn replay(
             .help("capture again, or accept it with `--accept-skewed`"));
     }
     let sources: Vec<_> = contents.services.iter().map(|c| c.identity.clone()).collect();
-    let mut targets: BTreeMap<String, Box<dyn Target>> = BTreeMap::new();
+    let mut opened: BTreeMap<String, Box<dyn Target>> = BTreeMap::new();
     for catalog in &contents.services {
         let site = || Site::service(&catalog.service);
-        let endpoint = endpoints
-            .get(&catalog.service)
-            .ok_or_else(|| Error::new(Class::Input, "the environment has no such service").at(site()))?;
+        let endpoint = targets.endpoint(&catalog.service).map_err(|e| e.at(site()))?;
+        targets.admit(endpoint, &record).await.map_err(|e| e.at(site()))?;
         let store = store(endpoint.kind)?;
         let mut target = store.target(&endpoint.dsn, &catalog.service).await.map_err(|e| e.at(site()))?;
         target.gates(&sources).await.map_err(|e| e.at(site()))?;
-        targets.insert(catalog.service.clone(), target);
+        opened.insert(catalog.service.clone(), target);
     }
     let mut report = ReplayReport::default();
     let start = Instant::now();
     for service in &record.load_order {
         let Some(catalog) = contents.services.iter().find(|c| c.service == *service) else { continue };
-        let target = targets.get_mut(service).ok_or_else(|| Error::new(Class::Unexpected, "a target is missing"))?;
-        load_service(bundle, &record, catalog, &sources, &mut **target, &mut report, observer)
+        let target = opened.get_mut(service).ok_or_else(|| Error::new(Class::Unexpected, "a target is missing"))?;
+        load_service(bundle, &record, catalog, &mut **target, &mut report, observer)
             .await
             .map_err(|e| e.at(Site::service(service)))?;
     }
     report.load_ms = millis(start);
     let start = Instant::now();
-    verify::verify(contents, &record, &mut targets, &mut report, observer).await?;
+    verify::verify(contents, &record, &mut opened, &mut report, observer).await?;
     report.verify_ms = millis(start);
     Ok(report)
 }
@@ -124,7 +157,6 @@ async fn load_service(
     bundle: &Arc<Bundle>,
     record: &CaptureRecord,
     catalog: &ServiceCatalog,
-    sources: &[reenact_model::catalog::Identity],
     target: &mut dyn Target,
     report: &mut ReplayReport,
     observer: &dyn Observer,
@@ -143,7 +175,6 @@ async fn load_service(
             if !bundle.contents().members.iter().any(|m| m.entity == *id) {
                 continue;
             }
-            target.gates(sources).await?;
             let later = wave.later.get(&id.name).cloned().unwrap_or_default();
             let step = LoadStep::Insert { entity: Arc::clone(entity), later: later.clone() };
             let loaded = target.load(&step, rows(bundle, id)?).await.map_err(|e| e.at(Site::entity(id)))?;

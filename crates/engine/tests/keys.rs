@@ -267,7 +267,8 @@ async fn keys_that_expire_between_load_and_comparison_are_told_and_no_difference
         }
         let target = Dataset::named(name);
         let observer = Loaded { target: &target, expiring: &expiring, removed };
-        let report = replay::replay(&bundle, &endpoints, false, &observer).await.expect("replays");
+        let report =
+            replay::replay(&bundle, replay::Targets::Given(&endpoints), false, &observer).await.expect("replays");
         assert_eq!(report.expired, BTreeMap::from([(EntityId::new("cart", "cart"), 2)]));
         let differences: Vec<String> = report.differences.iter().map(ToString::to_string).collect();
         if removed.is_empty() {

@@ -148,7 +148,7 @@ async fn replayed(shop: &Shop, keys: &Keys, place: &Arc<Memory>) -> (Arc<Bundle>
     for endpoint in endpoints.values() {
         reenact_stores::store(Kind::Sqlite).expect("sqlite").mark(&endpoint.dsn).await.expect("marks");
     }
-    let report = replay::replay(&bundle, &endpoints, false, &Silent).await.expect("replays");
+    let report = replay::replay(&bundle, replay::Targets::Given(&endpoints), false, &Silent).await.expect("replays");
     (bundle, report)
 }
 

@@ -4,7 +4,7 @@
 //! then belongs to that account, so every folder above it must let the account pass.
 
 use std::os::unix::fs::{MetadataExt as _, chown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use reenact_model::{Class, Error, Result};
 
@@ -14,6 +14,19 @@ pub(crate) struct Account {
     pub(crate) name: String,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
+}
+
+/// The home of the user whom this process runs as: what `HOME` tells, or the list of users where it tells nothing.
+pub(crate) fn home() -> Option<PathBuf> {
+    let told = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    told.or_else(|| home_in(&std::fs::read_to_string("/etc/passwd").ok()?, rustix::process::geteuid().as_raw()))
+}
+
+fn home_in(users: &str, uid: u32) -> Option<PathBuf> {
+    let fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let mut own = fields.filter(|fields| fields.get(2).is_some_and(|id| id.parse() == Ok(uid)));
+    let home = PathBuf::from(own.next()?.get(5)?);
+    home.is_absolute().then_some(home)
 }
 
 impl Account {
@@ -76,5 +89,12 @@ mod tests {
             "root:x:0:0::/root:/bin/sh\nnobody2:x:7:7::/:/x\nnobody:x:65534:65533::/:/x\npostgres:x:0:0::/:/x\n";
         assert_eq!(Account::find(users, "nobody").map(|a| (a.uid, a.gid)), Some((65534, 65533)));
         assert_eq!(Account::find(users, "postgres"), None);
+    }
+
+    #[test]
+    fn a_home_is_found_by_the_number_of_its_user() {
+        let users = "a:x:10:0::/home/a:/bin/sh\nb:x:1:0:10:/home/b:/bin/sh\nc:x:7:7:::\n";
+        assert_eq!(home_in(users, 1), Some(PathBuf::from("/home/b")));
+        assert_eq!((home_in(users, 7), home_in(users, 8)), (None, None));
     }
 }

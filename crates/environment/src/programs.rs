@@ -12,8 +12,11 @@ use reenact_model::{Class, Error, Result};
 pub(crate) struct SearchPath(Vec<PathBuf>);
 
 impl SearchPath {
-    /// `PATH`, then the folders where distributions put servers.
+    /// `PATH`, then the folders where distributions put servers; or exactly those of `REENACT_PROGRAMS`.
     pub(crate) fn of_system() -> Self {
+        if let Some(folders) = std::env::var_os("REENACT_PROGRAMS").filter(|folders| !folders.is_empty()) {
+            return Self(std::env::split_paths(&folders).collect());
+        }
         let mut folders: Vec<PathBuf> =
             std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
         let fixed = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/libexec"];

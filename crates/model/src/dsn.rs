@@ -15,6 +15,8 @@ use crate::error::{Class, Error, Result};
 /// ```
 /// let dsn = reenact_model::Dsn::new("postgres://ann:hunter2@db.example/shop?sslkey=k");
 /// assert_eq!(format!("{dsn} {dsn:?}"), "postgres://ann:***@db.example/shop?*** postgres://ann:***@db.example/shop?***");
+/// let kafka = reenact_model::Dsn::new("kafka://k1:9092,k2:9092?sasl.password=hunter2");
+/// assert_eq!((kafka.to_string(), kafka.place()), ("kafka://k1:9092,k2:9092?***".into(), "k1:9092,k2:9092".into()));
 /// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -58,8 +60,21 @@ impl Dsn {
         Err(Error::new(Class::Input, message).help(format!("write `{}`, or name another kind", kind.example())))
     }
 
+    /// Kafka's servers, of which there may be several where a URL has one host; and whether parameters follow.
+    fn servers(&self) -> Option<(&str, bool)> {
+        let text = self.0.strip_prefix("kafka://")?;
+        let (servers, parameters) = text.split_once('?').map_or((text, false), |(servers, _)| (servers, true));
+        let servers = servers.trim_end_matches('/');
+        // Anything else may be a user and a password.
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-._:,[]".contains(c);
+        (!servers.is_empty() && servers.chars().all(plain)).then_some((servers, parameters))
+    }
+
     /// `host:port`, or the path of a file, without credentials and parameters: enough to say which server is meant.
     pub fn place(&self) -> String {
+        if let Some((servers, _)) = self.servers() {
+            return servers.to_owned();
+        }
         match url::Url::parse(&self.0) {
             Ok(url) => match (url.host_str(), url.port()) {
                 (Some(host), Some(port)) => format!("{host}:{port}"),
@@ -73,6 +88,9 @@ impl Dsn {
 
 impl fmt::Display for Dsn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((servers, parameters)) = self.servers() {
+            return write!(f, "kafka://{servers}{}", if parameters { "?***" } else { "" });
+        }
         match url::Url::parse(&self.0) {
             Ok(mut url) => {
                 if url.password().is_some() && url.set_password(Some("***")).is_err() {

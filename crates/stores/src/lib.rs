@@ -17,6 +17,7 @@ use reenact_model::{
 };
 use serde::{Deserialize, Serialize};
 
+mod address;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod kafka;
@@ -61,6 +62,10 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`reenact_model::Class::Unreachable`] if the service does not answer or does not let us in.
     async fn target(&self, dsn: &Dsn, service: &str) -> Result<Box<dyn Target>>;
+
+    /// Where a URL leads to, told so that two URLs of one store share a text; empty if that can't be told. No session is
+    /// opened. A store may be restarted or be put together anew and still stand where it stood.
+    async fn places(&self, dsn: &Dsn) -> Vec<String>;
 
     /// Writes the marker into a store that is meant to be overwritten. Called for environments that we made, or by a person's
     /// express command; never as a part of a replay.

@@ -141,6 +141,11 @@ impl Store for Memory {
         Ok(Box::new(KeyTarget::new(Box::new(Session::open(dsn)?), service)))
     }
 
+    /// A data set is told by its name, which is its identity, and ends with this process.
+    async fn places(&self, _dsn: &Dsn) -> Vec<String> {
+        Vec::new()
+    }
+
     async fn mark(&self, dsn: &Dsn) -> Result<()> {
         Session::open(dsn)?.mark().await
     }

@@ -209,3 +209,63 @@ async fn a_target_with_its_own_tables_keeps_them_and_its_triggers_silent() {
     })
     .await;
 }
+
+/// A circle of tables with a trigger, and a source for them.
+const CIRCLE: &str = "CREATE TABLE a (id int PRIMARY KEY, b_id int, CONSTRAINT \"a 1\" CHECK (id > 0));
+    CREATE TABLE b (id int PRIMARY KEY, a_id int NOT NULL REFERENCES a DEFERRABLE);
+    ALTER TABLE a ADD CONSTRAINT \"a b\" FOREIGN KEY (b_id) REFERENCES b ON DELETE CASCADE;
+    CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''fired''; END';
+    CREATE TRIGGER no BEFORE INSERT OR UPDATE ON a FOR EACH ROW EXECUTE FUNCTION no()";
+const IN_FORCE: &str = "SELECT (SELECT string_agg(conname || pg_get_constraintdef(oid), ';' ORDER BY conname) FROM pg_constraint \
+    WHERE contype = 'f') || (SELECT string_agg(tgenabled, '') FROM pg_trigger WHERE NOT tgisinternal)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_that_is_killed_costs_no_constraint_and_no_trigger() {
+    Server::with(Kind::Postgres, async |server| {
+        // The usual marker, and one that somebody made by hand, with a note of their own.
+        for marker in [
+            "",
+            "CREATE TABLE reenact_target (); ALTER TABLE reenact_target ADD note text; \
+                            INSERT INTO reenact_target VALUES ('for the team, ALTER TABLE with care')",
+        ] {
+            let to = server.with_tables(&format!("{CIRCLE}; {marker}")).await;
+            let before = scalar(&to, IN_FORCE).await;
+            Postgres.mark(&to).await.expect("marks");
+            let catalog = Postgres.source(&to, &scope()).await.expect("a source").describe().await.expect("describes");
+            let target = async || {
+                let mut target = Postgres.target(&to, "s").await.expect("a target");
+                target.gates(&[]).await.expect("a target");
+                target
+            };
+            let broken_off = async || {
+                let mut target = target().await;
+                target.prepare(&catalog).await.expect("prepares");
+                target.defer(&["a b".to_owned(), "b_a_id_fkey".to_owned()]).await.expect("defers");
+                let entity = catalog.entity("public.a").expect("is there").clone();
+                let step = reenact_stores::LoadStep::Insert { entity, later: Vec::new() };
+                target.load(&step, Box::pin(futures::stream::empty())).await.expect("loads");
+                assert_ne!(scalar(&to, IN_FORCE).await, before, "nothing was set aside");
+                // As if it were killed: nobody settles.
+                drop(target);
+            };
+            broken_off().await;
+            // What it left breaks a reference: all is put back even so, and records are refused as ever.
+            server.run(&to, "INSERT INTO a VALUES (1, 77)").await;
+            let refused = target().await.prepare(&catalog).await.expect_err("records are there");
+            assert_eq!(refused.class(), reenact_model::Class::Refused, "{refused}");
+            assert_eq!(scalar(&to, IN_FORCE).await.replace(" NOT VALID", ""), before);
+            server.run(&to, "TRUNCATE a, b").await;
+            target().await.prepare(&catalog).await.expect("prepares");
+            assert_eq!(scalar(&to, IN_FORCE).await, before);
+            // And once more, to a good end.
+            broken_off().await;
+            server.run(&to, "DROP TABLE b CASCADE").await;
+            let mut last = target().await;
+            last.prepare(&catalog).await.expect("what is gone is forgotten");
+            last.settle(&catalog, &[]).await.expect("settles");
+            let left = scalar(&to, "SELECT count(*) FROM reenact_target WHERE note LIKE 'put back%'").await;
+            assert_eq!(left, "0");
+        }
+    })
+    .await;
+}

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use reenact_bundle::{Bundle, Directory};
+use reenact_bundle::{Bundle, Directory, Keyring};
 use reenact_engine::CaptureRecord;
 use reenact_engine::why::{self, Asked, Link};
 use reenact_model::Result;
@@ -14,14 +14,19 @@ use crate::{keyring, render};
 
 /// Opens a bundle with the reader's keys.
 pub(crate) fn open(path: &Path, keys: &KeyringArgs) -> Result<Arc<Bundle>> {
-    let keyring = keyring::reading(keys)?;
+    open_to_read(path, keys, false)
+}
+
+/// Opens a bundle that is only looked into, which may be allowed even after its expiry.
+fn open_to_read(path: &Path, keys: &KeyringArgs, allow_expired: bool) -> Result<Arc<Bundle>> {
+    let keyring = Keyring { allow_expired, ..keyring::reading(keys)? };
     let place = Arc::new(Directory::open(path)?);
     Ok(Arc::new(Bundle::open(place, &keyring)?))
 }
 
 /// `inspect`.
 pub(crate) fn inspect(args: &Inspect, json: bool) -> Result<u8> {
-    let bundle = open(&args.open.bundle, &args.open.keys)?;
+    let bundle = open_to_read(&args.open.bundle, &args.open.keys, args.open.accept_expired)?;
     let contents = bundle.contents();
     let record = CaptureRecord::of(contents)?;
     if let Some(asked) = &args.record {
@@ -86,7 +91,7 @@ fn show_record(bundle: &Bundle, record: &CaptureRecord, asked: &str, json: bool)
 
 /// `verify`.
 pub(crate) fn verify(args: &Open, json: bool) -> Result<u8> {
-    let bundle = open(&args.bundle, &args.keys)?;
+    let bundle = open_to_read(&args.bundle, &args.keys, args.accept_expired)?;
     let verified = bundle.verify()?;
     if json {
         render::json(&serde_json::json!({
@@ -105,7 +110,7 @@ pub(crate) fn verify(args: &Open, json: bool) -> Result<u8> {
 
 /// `why`.
 pub(crate) fn why(args: &Why, json: bool) -> Result<u8> {
-    let bundle = open(&args.bundle, &args.keys)?;
+    let bundle = open_to_read(&args.bundle, &args.keys, args.accept_expired)?;
     let record = CaptureRecord::of(bundle.contents())?;
     let asked = Asked::read(&args.record, &record)?;
     let chain = why::why(&bundle, &record, &asked)?;

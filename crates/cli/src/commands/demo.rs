@@ -107,7 +107,7 @@ async fn play(args: &Demo, folder: &Path, provider: &dyn Provider, production: &
     chapter("production");
     for (name, endpoint) in &production.endpoints {
         let what = match endpoint.kind {
-            Kind::Memory => "in-memory store (no redis-server on PATH)",
+            Kind::Memory => "in-memory store (no redis-server found)",
             Kind::Kafka if !args.servers => "Kafka, embedded (librdkafka's mock cluster)",
             kind => kind.name(),
         };
@@ -172,7 +172,7 @@ async fn play(args: &Demo, folder: &Path, provider: &dyn Provider, production: &
 
 async fn replayed(bundle: &Arc<Bundle>, lease: &Lease, before: u8) -> Result<()> {
     replay::mark(lease).await?;
-    let report = replay::replay(bundle, &lease.endpoints, false, &Silent).await?;
+    let report = replay::replay(bundle, replay::Targets::Made(&lease.endpoints), false, &Silent).await?;
     if let Some(difference) = report.differences.first() {
         return Err(Error::new(Class::Differences, difference.to_string()));
     }

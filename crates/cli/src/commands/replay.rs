@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::sync::Arc;
 
 use reenact_bundle::Bundle;
-use reenact_engine::replay::{self, ReplayReport};
+use reenact_engine::replay::{self, ReplayReport, Targets};
 use reenact_environment::{Embedded, Endpoint, External, Lease, Process, Provider, Registry, Wanted};
 use reenact_model::{Class, Error, Kind, Result, Site};
 
@@ -65,7 +65,7 @@ fn tell(bundle: &Bundle, lease: &Lease, json: bool) -> Result<()> {
 /// Marks an environment that was made for this bundle, and loads the bundle into it.
 pub(crate) async fn load(bundle: &Arc<Bundle>, lease: &Lease, accept_skewed: bool) -> Result<ReplayReport> {
     replay::mark(lease).await?;
-    replay::replay(bundle, &lease.endpoints, accept_skewed, &render::Progress).await
+    replay::replay(bundle, Targets::Made(&lease.endpoints), accept_skewed, &render::Progress).await
 }
 
 /// Tells what a replay did; gives the exit code.
@@ -121,7 +121,8 @@ pub(crate) async fn replay(args: &Replay, json: bool) -> Result<u8> {
     }
     let provider = External::new(endpoints);
     let lease = provider.lease(&replay::wanted(bundle.contents())).await?;
-    let report = replay::replay(&bundle, &lease.endpoints, args.accept_skewed, &render::Progress).await?;
+    let report =
+        replay::replay(&bundle, Targets::Given(&lease.endpoints), args.accept_skewed, &render::Progress).await?;
     Ok(show(&report, json))
 }
 

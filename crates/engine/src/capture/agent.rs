@@ -11,6 +11,7 @@ use reenact_stores::{Estimate, Pinned};
 use serde::{Deserialize, Serialize};
 
 use super::sealed::SealedBox;
+use crate::places::Places;
 use crate::record::Dangling;
 
 /// The half of a capture that works beside one service.
@@ -54,6 +55,8 @@ pub struct Described {
     pub recipient: String,
     /// Whether its parts can be pinned only with the keys known.
     pub pins_keys: bool,
+    /// Where the service stands.
+    pub places: Places,
 }
 
 /// What an agent must know.

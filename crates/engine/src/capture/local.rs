@@ -1,27 +1,26 @@
 //! An agent in this process: the only holder of its service's credentials and unmasked rows.
 
+mod collect;
+mod pseudonyms;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::{StreamExt, TryStreamExt};
-use reenact_bundle::{BundleWriter, MemberWriter, Reread, Sealed};
-use reenact_mask::{Masked, Masker, Plan, Policy, RootKey, ScopeKeys};
-use reenact_model::canonical::Writer;
-use reenact_model::captured::Came;
-use reenact_model::catalog::{End, Relationship};
-use reenact_model::{
-    Captured, Class, EntityId, Error, Field, FieldId, FieldPath, Key, KeySet, Kind, Part, Result, Site, Via,
-};
+use futures::TryStreamExt;
+use reenact_bundle::{BundleWriter, Reread, Sealed};
+use reenact_mask::{Masker, Plan, Policy, RootKey, ScopeKeys};
+use reenact_model::catalog::End;
+use reenact_model::{Class, EntityId, Error, Field, Key, KeySet, Kind, Part, Result, Site, Via};
 use reenact_stores::{Match, Pinned, Read, Selection, Source};
-use tokio::sync::mpsc;
 
+use self::collect::{Budget, collect_entity};
 use super::agent::{Agent, Collected, Described, Estimated, Found, Scouted, Searched, Setup, Step, What};
 use super::residue::{self, Members};
 use super::scout::{EntityState, Leads};
 use super::sealed::{AgentKey, SealedBox};
 use crate::pipeline::Service;
-use crate::record::Dangling;
+use crate::places::Places;
 
 /// An agent in this process.
 pub struct LocalAgent {
@@ -157,94 +156,6 @@ impl LocalAgent {
         }
         Ok(new)
     }
-
-    /// The pseudonyms of a root's filter.
-    fn pseudonyms(&mut self, root: usize, entity: &EntityId, values: &[Key]) -> Result<Vec<Vec<String>>> {
-        let state = self.state.as_mut().ok_or_else(unprepared)?;
-        let (fields, seeds) = (state.setup.roots[root].fields.clone(), &state.setup.roots[root].seeds);
-        let entity = state.entities.get(entity).map(|e| Arc::clone(&e.entity)).ok_or_else(unprepared)?;
-        let masker = state.masker.as_mut().ok_or_else(unprepared)?;
-        let mut out = Vec::new();
-        for (n, field) in fields.into_iter().enumerate() {
-            let column = entity.field(&field.column).ok_or_else(unprepared)?.clone();
-            let misfit = Misfit { root, seed: seeds.get(n).cloned().flatten(), field: &column };
-            let field = [(entity.id.clone(), column.clone(), field)];
-            let site = Site::field(&FieldId::new(&entity.id, &field[0].2));
-            let mut pseudonyms = Vec::new();
-            for value in values {
-                let text = &value.parts()[n];
-                // A value that the column can't hold is no record's, and none that the mask was chosen for.
-                if field[0].2.path.is_none() && Writer::new(column.value, 1).push(text, b't').is_err() {
-                    return Err(misfit.told(None).at(site));
-                }
-                let key = masker.key(&field, &Key::new([text.clone()]));
-                let key = key.map_err(|error| misfit.told(Some(&error)).at(site.clone()))?;
-                pseudonyms.extend(key.and_then(|k| k.parts().first().map(ToString::to_string)));
-            }
-            out.push(pseudonyms);
-        }
-        Ok(out)
-    }
-
-    fn dangling(&mut self) -> Result<Vec<Dangling>> {
-        let state = self.state.as_mut().ok_or_else(unprepared)?;
-        let masker = state.masker.as_mut().ok_or_else(unprepared)?;
-        let mut out = Vec::new();
-        for ((what, _), asked) in &state.asked {
-            let What::Parent(edge) = *what else { continue };
-            let relationship = &state.setup.relationships[edge];
-            let missing = state.present.get(&edge).map_or_else(|| asked.clone(), |present| asked.minus(present));
-            if missing.is_empty() {
-                continue;
-            }
-            let fields = end_fields(&state.setup, &relationship.child)?;
-            let mut keys = Vec::new();
-            for key in missing.iter() {
-                keys.extend(masker.key(&fields, key)?);
-            }
-            keys.sort();
-            out.push(Dangling { edge, keys });
-        }
-        out.sort_by_key(|d| d.edge);
-        Ok(out)
-    }
-}
-
-/// A value of a root's filter that its field can't have; the value itself is told nowhere.
-struct Misfit<'a> {
-    root: usize,
-    seed: Option<String>,
-    field: &'a Field,
-}
-
-impl Misfit<'_> {
-    /// `masking` is why the field's mask did not take it; without one, its type did not.
-    fn told(&self, masking: Option<&Error>) -> Error {
-        let (root, name, native) = (self.root + 1, &self.field.name, &self.field.native);
-        let value =
-            self.seed.as_ref().map_or("its literal".to_owned(), |seed| format!("the value of the seed `{seed}`"));
-        let told =
-            |what: String, help: &str| Error::new(Class::Input, format!("root {root}: {value} {what}")).help(help);
-        match masking {
-            None => told(
-                format!("is none of the type `{native}` that the field `{name}` has"),
-                "check the value, and that it is spelt as the store has it",
-            ),
-            Some(why) => told(
-                format!("can't be masked as one of the field `{name}` with the type `{native}`: {}", why.message()),
-                "check the value; if the store does hold it, choose a mask that takes all values of this field",
-            ),
-        }
-    }
-}
-
-/// The fields of an end with their columns' descriptions.
-fn end_fields(setup: &Setup, end: &End) -> Result<Vec<(EntityId, Field, FieldPath)>> {
-    let entity = setup.catalogs.iter().flat_map(|c| &c.entities).find(|e| e.id == end.entity).ok_or_else(unprepared)?;
-    end.fields
-        .iter()
-        .map(|path| Ok((entity.id.clone(), entity.field(&path.column).ok_or_else(unprepared)?.clone(), path.clone())))
-        .collect()
 }
 
 fn unprepared() -> Error {
@@ -256,7 +167,8 @@ impl Agent for LocalAgent {
     async fn describe(&mut self) -> Result<Described> {
         let site = Site::service(&self.service.name).with_span(Some(self.service.span.clone()));
         let catalog = self.open().await?.describe().await.map_err(|e| e.at(site))?;
-        Ok(Described { catalog, recipient: self.key.recipient(), pins_keys: self.pins_keys() })
+        let places = Places::of(self.service.kind, &self.service.dsn).await?;
+        Ok(Described { catalog, recipient: self.key.recipient(), pins_keys: self.pins_keys(), places })
     }
 
     async fn prepare(&mut self, setup: Setup) -> Result<()> {
@@ -472,86 +384,4 @@ fn placeholder(field: Option<&Field>) -> &'static str {
         Some(V::Timestamp | V::TimestampUtc) => "2000-01-01 00:00:00",
         _ => "1",
     }
-}
-
-/// What an agent may still read. The coordinator adds up what all agents read, so a capture as a whole keeps the limits too.
-struct Budget {
-    rows: u64,
-    bytes: u64,
-    limits: (u64, u64),
-}
-
-impl Budget {
-    fn spend(&mut self, rows: &Captured, relationships: &[Relationship]) -> Result<()> {
-        self.rows += rows.rows() as u64;
-        self.bytes += rows.bytes();
-        let (most_rows, most_bytes) = self.limits;
-        let (limit, what, word) = match () {
-            () if self.rows > most_rows => (most_rows, "records", "rows"),
-            () if self.bytes > most_bytes => (most_bytes, "bytes", "bytes"),
-            () => return Ok(()),
-        };
-        let how = match rows.via().came() {
-            Came::Root(n) => format!("of root {}", n + 1),
-            Came::AsParent(n) => format!("along {}", relationships[n]),
-            Came::AsChild(n) => format!("along the children of {}", relationships[n]),
-        };
-        let message = format!("with its records {how} the capture has more than the limit of {limit} {what}");
-        Err(Error::new(Class::Limit, message)
-            .help(format!("raise `limits: {{ {word}: … }}` in the pipeline, or narrow the root")))
-    }
-}
-
-/// Reads, masks and seals one entity: three stages on bounded channels, so that memory is a few batches.
-async fn collect_entity(
-    source: &dyn Source,
-    reads: Vec<Read>,
-    mut masker: Masker,
-    mut member: MemberWriter,
-    budget: &mut Budget,
-    relationships: &[Relationship],
-) -> Result<(Masker, Option<(Reread, Sealed)>)> {
-    let reread = member.reread();
-    let (to_mask, mut captured) = mpsc::channel::<Captured>(2);
-    let (to_write, mut to_seal) = mpsc::channel::<Masked>(2);
-    let masking = tokio::task::spawn_blocking(move || -> Result<Masker> {
-        while let Some(rows) = captured.blocking_recv() {
-            let rows = masker.apply(rows)?;
-            if to_write.blocking_send(rows).is_err() {
-                break;
-            }
-        }
-        Ok(masker)
-    });
-    let writing = tokio::task::spawn_blocking(move || -> Result<Option<Sealed>> {
-        let mut rows = 0;
-        while let Some(batch) = to_seal.blocking_recv() {
-            rows += batch.batch().num_rows();
-            member.write(&batch)?;
-        }
-        if rows == 0 { Ok(None) } else { member.seal().map(Some) }
-    });
-    let reading = async {
-        for read in reads {
-            let entity = Arc::clone(&read.entity);
-            let mut batches = source.read(read);
-            while let Some(rows) = batches.next().await {
-                let rows = rows?;
-                budget.spend(&rows, relationships).map_err(|error| error.at(Site::entity(&entity.id)))?;
-                // A closed channel means that a later stage failed; its own error is told below.
-                if to_mask.send(rows).await.is_err() {
-                    break;
-                }
-            }
-        }
-        drop(to_mask);
-        Ok(())
-    };
-    let read = reading.await;
-    let join = |_| Error::new(Class::Unexpected, "a worker stopped unexpectedly");
-    let masker = masking.await.map_err(join)?;
-    let sealed = writing.await.map_err(join)?;
-    read?;
-    let sealed = sealed?;
-    Ok((masker?, sealed.map(|sealed| (reread, sealed))))
 }

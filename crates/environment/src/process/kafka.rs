@@ -16,10 +16,10 @@ use tokio::process::Command;
 use tokio::sync::OnceCell;
 
 use super::{Options, Single};
-use crate::LEASE_VARIABLE;
 use crate::child::{Attempts, Failure, Ground, free_port};
 use crate::names::random_hex;
 use crate::programs::require;
+use crate::{LEASE_VARIABLE, account};
 
 const VERSION: &str = "4.2.0";
 const JAR: &str = "kafka_2.13-";
@@ -228,7 +228,7 @@ fn variable(name: &str) -> Option<PathBuf> {
 
 /// Where what is fetched or computed once is kept.
 fn cache(options: &Options) -> Option<PathBuf> {
-    let user = || variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")));
+    let user = || variable("XDG_CACHE_HOME").or_else(|| account::home().map(|home| home.join(".cache")));
     options.cache.clone().or_else(user).map(|cache| cache.join("reenact/kafka"))
 }
 

@@ -20,7 +20,7 @@ use reenact_model::{Class, Error, Result};
 pub use entry::Place;
 use entry::{Entry, FORMAT, Started, writer_of};
 
-use crate::account::Account;
+use crate::account::{self, Account};
 use crate::lease::Lease;
 use crate::names::random_hex;
 use crate::proc;
@@ -60,7 +60,7 @@ impl Registry {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let state = variable("REENACT_STATE_DIR")
             .or_else(|| variable("XDG_STATE_HOME").map(|state| state.join("reenact")))
-            .or_else(|| variable("HOME").map(|home| home.join(".local/state/reenact")))
+            .or_else(|| account::home().map(|home| home.join(".local/state/reenact")))
             .ok_or_else(|| {
                 Error::new(Class::Input, "there is no folder to register what is created")
                     .help("set `REENACT_STATE_DIR`")

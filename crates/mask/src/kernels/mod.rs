@@ -30,7 +30,7 @@ mod text;
 mod time;
 
 use plain::redact;
-pub use shape::Shape;
+pub use shape::{Form, Shape};
 pub use spec::{ArgKind, ArgSpec, Args, Build, Facts, Group, Injective, Keeps, MaskSpec, Vector};
 
 /// Every mask of this build, in the order of the documentation. `keep` is a decision of its own and no mask.

@@ -2,6 +2,19 @@
 
 use reenact_model::ValueType;
 use reenact_model::catalog::Field;
+use reenact_model::payload::Format;
+
+/// What the bytes of a whole value must be, beyond their type, for a store to take them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// Anything.
+    #[default]
+    Free,
+    /// A typed value of Redis.
+    Redis,
+    /// The headers of a message.
+    Headers,
+}
 
 /// What a mask must know of a field.
 #[derive(Clone, Debug)]
@@ -18,6 +31,8 @@ pub struct Shape {
     pub range: Option<(i64, i64)>,
     /// The allowed values.
     pub values: Option<Vec<String>>,
+    /// What the bytes of its values must be.
+    pub form: Form,
 }
 
 impl Shape {
@@ -30,6 +45,11 @@ impl Shape {
             max_chars: field.max_chars,
             range: field.range,
             values: field.values.clone(),
+            form: match field.codec.as_ref().map(|codec| &codec.format) {
+                Some(Format::Redis) => Form::Redis,
+                Some(Format::Headers) => Form::Headers,
+                _ => Form::Free,
+            },
         }
     }
 
@@ -42,6 +62,23 @@ impl Shape {
             max_chars: None,
             range: None,
             values: None,
+            form: Form::Free,
+        }
+    }
+
+    /// Says whether results of a mask of such a name can be whole values of this field.
+    ///
+    /// # Errors
+    /// Why they can't.
+    pub(crate) fn takes_whole(&self, mask: &str) -> Result<(), String> {
+        match self.form {
+            Form::Redis if mask != "redact" => {
+                Err("a value of Redis has a type of its own, which only `redact` gives to a whole value".to_owned())
+            }
+            Form::Headers if !matches!(mask, "redact" | "null") => {
+                Err("headers have names, which only `redact` and `null` can replace as a whole".to_owned())
+            }
+            _ => Ok(()),
         }
     }
 

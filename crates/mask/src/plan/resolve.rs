@@ -280,7 +280,8 @@ impl Resolver<'_> {
                 out.push(Built::Failed);
                 continue;
             };
-            if let Err(why) = mask.fits(&found.shape) {
+            let fits = found.shape.takes_whole(mask_use.spec.name).and_then(|()| mask.fits(&found.shape));
+            if let Err(why) = fits {
                 let message = format!("mask `{}` does not fit: {why}", mask_use.spec.name);
                 self.findings
                     .push(Finding::error("POL-009", site(), message).help("choose another mask for this field"));

@@ -137,6 +137,26 @@ impl RedisValue {
         ciborium::de::from_reader_with_recursion_limit(cell, 32).ok()
     }
 
+    /// A value of the same type that holds nothing but `text`: not even how much there was.
+    #[must_use]
+    pub fn blank(&self, text: &str) -> Self {
+        let blob = || Blob(text.as_bytes().to_vec());
+        match self {
+            Self::String(_) => Self::String(blob()),
+            Self::Hash(_) => Self::Hash(vec![(blob(), blob())]),
+            Self::List(_) => Self::List(vec![blob()]),
+            Self::Set(_) => Self::Set(vec![blob()]),
+            Self::Zset(_) => Self::Zset(vec![(blob(), "0".to_owned())]),
+            // The one type that is there without holding anything.
+            Self::Stream(stream) => Self::Stream(Stream {
+                last_id: "0-0".to_owned(),
+                entries_added: stream.entries_added.map(|_| 0),
+                max_deleted_id: stream.max_deleted_id.as_ref().map(|_| "0-0".to_owned()),
+                ..Stream::default()
+            }),
+        }
+    }
+
     /// The data of the value as a tree.
     ///
     /// A string is its bytes; a hash and the fields of a stream's entries are members; a sorted set is a list of
@@ -202,13 +222,21 @@ impl RedisValue {
             Self::Set(out) => {
                 *out = list(node)?.iter().map(|n| Blob(n.raw())).collect();
                 out.sort();
+                // What masks made equal is one member, as it will be in the target.
+                out.dedup();
             }
             Self::Zset(out) => {
+                let score = |node: Node| match node {
+                    Node::Null => Some("0".to_owned()),
+                    // `nan` is a float, and no score.
+                    node => String::from_utf8(node.raw()).ok().filter(|s| s.parse().is_ok_and(|s: f64| !s.is_nan())),
+                };
                 *out = list(node)?
                     .iter()
-                    .map(|n| Some((Blob(one(n, "member")?.raw()), String::from_utf8(one(n, "score")?.raw()).ok()?)))
+                    .map(|n| Some((Blob(one(n, "member")?.raw()), score(one(n, "score")?)?)))
                     .collect::<Option<_>>()?;
                 out.sort();
+                out.dedup_by(|a, b| a.0 == b.0);
             }
             Self::Stream(stream) => {
                 let entries = one(node, "entries")?;
@@ -223,12 +251,20 @@ impl RedisValue {
                     // Servers list names in order; pending entries follow their consumers to the new places.
                     let mut sorted = consumers.clone();
                     sorted.sort();
+                    sorted.dedup();
                     for pending in &mut group.pending {
                         let name = consumers.get(pending.consumer as usize)?;
                         let at = sorted.iter().position(|other| other == name)?;
                         pending.consumer = u32::try_from(at).ok()?;
                     }
                     group.consumers = sorted;
+                }
+                stream.groups.sort_by(|a, b| a.name.cmp(&b.name));
+                // Two groups have no common state, so those whose names masks made equal are told apart.
+                for n in 1..stream.groups.len() {
+                    if stream.groups[..n].iter().any(|other| other.name == stream.groups[n].name) {
+                        stream.groups[n].name.0.extend(format!(" {}", n + 1).into_bytes());
+                    }
                 }
                 stream.groups.sort_by(|a, b| a.name.cmp(&b.name));
             }
@@ -243,6 +279,41 @@ mod tests {
 
     fn blob(text: &str) -> Blob {
         Blob(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn what_a_mask_makes_equal_is_what_a_server_holds() {
+        let members = |node: &mut Node| {
+            node.leaves_mut(&mut |_, leaf| *leaf = Node::Null);
+        };
+        let group = |name| StreamGroup {
+            name: blob(name),
+            last_delivered: "0-0".into(),
+            entries_read: None,
+            consumers: vec![blob("a"), blob("b")],
+            pending: vec![Pending { id: "1-1".into(), consumer: 1, delivered_ms: 9, deliveries: 2 }],
+        };
+        let mut values = [
+            RedisValue::Set(vec![blob("a"), blob("b")]),
+            RedisValue::Zset(vec![(blob("a"), "1".into()), (blob("b"), "2".into())]),
+            RedisValue::Stream(Stream { groups: vec![group("g"), group("h")], ..Stream::default() }),
+        ];
+        for value in &mut values {
+            let mut node = value.node();
+            members(&mut node);
+            value.replace(&node).expect("the same shape");
+        }
+        assert_eq!(values[0], RedisValue::Set(vec![blob("")]));
+        assert_eq!(values[1], RedisValue::Zset(vec![(blob(""), "0".into())]));
+        let RedisValue::Stream(Stream { groups, .. }) = &values[2] else { panic!("a stream") };
+        assert_eq!([&groups[0].name, &groups[1].name], [&blob(""), &blob(" 2")]);
+        assert!(groups.iter().all(|g| g.consumers == [blob("")] && g.pending[0].consumer == 0));
+        let mut value = RedisValue::Zset(vec![(blob("a"), "1".into())]);
+        let scored = |score: &str| {
+            let pair = [("member".to_owned(), Node::Text("a".into())), ("score".to_owned(), Node::Text(score.into()))];
+            Node::List(vec![Node::Map(pair.into())])
+        };
+        assert!(value.replace(&scored("[redacted]")).is_none() && value.replace(&scored("-inf")).is_some());
     }
 
     #[test]

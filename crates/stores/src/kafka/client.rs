@@ -97,6 +97,17 @@ impl Cluster {
         Ok(Self { servers: servers.to_owned(), properties, requests: Arc::default() })
     }
 
+    /// Hosts and ports that a URL names.
+    pub(super) fn brokers(dsn: &Dsn) -> Vec<(String, u16)> {
+        let Ok(cluster) = Self::of(dsn) else { return Vec::new() };
+        let broker = |server: &str| match server.rsplit_once(':') {
+            Some((host, port)) if !host.ends_with(':') => Some((host.to_owned(), port.parse().ok()?)),
+            // The driver's own port.
+            _ => Some((server.to_owned(), 9092)),
+        };
+        cluster.servers.split(',').map(str::trim).filter_map(broker).collect()
+    }
+
     pub(super) fn count(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
     }

@@ -22,7 +22,7 @@ use reenact_model::catalog::{Entity, Field, Kind, Role, Scope, Topic, ValueType}
 use reenact_model::payload::{Codec, Format};
 use reenact_model::{Class, Dsn, EntityId, Error, Path, Result, Site};
 
-use crate::{Source, Store, Target};
+use crate::{Source, Store, Target, address};
 use client::Cluster;
 
 /// The topic that a target must hold.
@@ -54,6 +54,14 @@ impl Store for Kafka {
     async fn target(&self, dsn: &Dsn, service: &str) -> Result<Box<dyn Target>> {
         let cluster = Cluster::open(dsn).await.map_err(|error| error.at(Site::service(service)))?;
         Ok(Box::new(target::KafkaTarget::new(cluster, service)))
+    }
+
+    async fn places(&self, dsn: &Dsn) -> Vec<String> {
+        let mut out = Vec::new();
+        for (host, port) in Cluster::brokers(dsn) {
+            out.extend(address::of_host(&host, port, "").await);
+        }
+        out
     }
 
     async fn mark(&self, dsn: &Dsn) -> Result<()> {

@@ -63,9 +63,9 @@ impl KafkaTarget {
                 .help("if it is meant to be overwritten, mark it: create a topic `reenact.target`"));
         }
         if self.sources.contains(&identity) {
-            return Err(
-                Error::new(Class::Refused, "the target is a cluster that the bundle was captured from").at(site)
-            );
+            return Err(Error::new(Class::Refused, "the target is a cluster that the bundle was captured from")
+                .at(site)
+                .help("load into a cluster that was made anew"));
         }
         Ok(())
     }

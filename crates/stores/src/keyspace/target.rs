@@ -79,7 +79,8 @@ impl KeyTarget {
                 .help("if it is meant to be overwritten, mark it: `SET reenact:target 1`"));
         }
         if self.space.is_one_of(&self.sources).await? {
-            return Err(refused("the target is a store that the bundle was captured from"));
+            return Err(refused("the target is a store that the bundle was captured from")
+                .help("a replica of it counts as the same store: load into one that was made anew"));
         }
         Ok(())
     }

@@ -11,15 +11,16 @@ mod reply;
 mod write;
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
-use ::redis::{Value, cmd};
+use ::redis::{ConnectionAddr, IntoConnectionInfo as _, Value, cmd};
 use async_trait::async_trait;
 use reenact_model::catalog::{Identity, Kind, Scope};
 use reenact_model::payload::Template;
 use reenact_model::{Dsn, Error, Part, Position, Result, Site};
 
 use crate::keyspace::{About, KeySource, KeyTarget, Keyspace, MARKER, Record};
-use crate::{Source, Store, Target};
+use crate::{Source, Store, Target, address};
 use link::Link;
 use reply::{Info, bytes, int, items};
 
@@ -41,6 +42,18 @@ impl Store for Redis {
     async fn target(&self, dsn: &Dsn, service: &str) -> Result<Box<dyn Target>> {
         let server = Server::open(dsn).await.map_err(|error| error.at(Site::service(service)))?;
         Ok(Box::new(KeyTarget::new(Box::new(server), service)))
+    }
+
+    async fn places(&self, dsn: &Dsn) -> Vec<String> {
+        let Ok(info) = dsn.expose().into_connection_info() else { return Vec::new() };
+        let database = info.redis_settings().db().to_string();
+        match info.addr() {
+            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+                address::of_host(host, *port, &database).await
+            }
+            ConnectionAddr::Unix(path) => address::of_file(path, &database),
+            _ => Vec::new(),
+        }
     }
 
     async fn mark(&self, dsn: &Dsn) -> Result<()> {
@@ -89,8 +102,18 @@ impl Server {
 
     fn identity(&self, info: &Info) -> Identity {
         let word = |name: &str| info.get(name).unwrap_or("?").to_owned();
-        Identity(format!("run={} replication={} database={}", word("run_id"), word("master_replid"), self.database))
+        let mut words = format!("run={} replication={}", word("run_id"), word("master_replid"));
+        // The history that a promoted server, or one that was restarted from its file, goes on from.
+        if let Some(before) = info.get("master_replid2").filter(|id| !is_nothing(id)) {
+            let _ = write!(words, " before={before}");
+        }
+        Identity(format!("{words} database={}", self.database))
     }
+}
+
+/// Whether an id is what a server tells that has none.
+fn is_nothing(id: &str) -> bool {
+    id.bytes().all(|c| c == b'0')
 }
 
 fn known(command: &str) -> ::redis::Cmd {
@@ -129,8 +152,8 @@ impl Keyspace for Server {
 
     async fn is_one_of(&self, sources: &[Identity]) -> Result<bool> {
         let info = self.info().await?;
-        let own: Vec<&str> =
-            ["run_id", "master_replid", "master_replid2"].iter().filter_map(|name| info.get(name)).collect();
+        let names = ["run_id", "master_replid", "master_replid2"];
+        let own: Vec<&str> = names.iter().filter_map(|name| info.get(name)).filter(|id| !is_nothing(id)).collect();
         let database = format!("database={}", self.database);
         // A replica and its master are one store, and so is a server that was promoted since.
         Ok(sources.iter().any(|source| {

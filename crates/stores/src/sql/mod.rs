@@ -171,7 +171,9 @@ pub(crate) fn admit(service: &str, is_marked: bool, is_source: bool) -> Result<(
             .help("only a store that is meant to be overwritten may be marked"));
     }
     if is_source {
-        return Err(refused("the target is a store that the bundle was captured from".to_owned()));
+        return Err(refused("the target is a store that the bundle was captured from".to_owned()).help(
+            "a replica of it and a copy of its files count as the same store: load into one that was made anew",
+        ));
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Everything that is decided before a record is read: the binding, the policy's plan, and the order of the pins.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;
 use reenact_mask::{Plan, Policy, Salt};
@@ -15,6 +15,7 @@ use super::record::{roots, seed};
 use crate::capture::agent::{Described, Estimated, RootSetup, Setup};
 use crate::events::{Event, Observer};
 use crate::pipeline::{Bound, Pipeline};
+use crate::places::Places;
 use crate::record::RootRecord;
 
 /// What a plan tells before a record is read.
@@ -52,6 +53,7 @@ pub(super) struct Prepared {
     pub(super) setup: Setup,
     pub(super) pins_keys: bool,
     pub(super) digest: String,
+    pub(super) places: BTreeMap<String, Places>,
 }
 
 pub(super) async fn prepare(
@@ -98,7 +100,8 @@ pub(super) async fn prepare(
     try_join_all(agents.values_mut().map(|agent| agent.prepare(setup.clone()))).await?;
     let digest = digest(pipeline, &policy, &catalogs);
     let pins_keys = described.iter().any(|d| d.pins_keys);
-    Ok(Prepared { catalogs, bound, plan, setup, pins_keys, digest })
+    let places = agents.keys().cloned().zip(described.into_iter().map(|d| d.places)).collect();
+    Ok(Prepared { catalogs, bound, plan, setup, pins_keys, digest, places })
 }
 
 /// What a policy is held against: the schemas that a capture may read. No record is read.

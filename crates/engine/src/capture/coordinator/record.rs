@@ -92,5 +92,6 @@ pub(super) fn record(
         waves,
         queries,
         residue: None,
+        places: prepared.places.clone(),
     }
 }

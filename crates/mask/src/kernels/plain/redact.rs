@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use reenact_model::ValueType;
+use reenact_model::payload::RedisValue;
+use reenact_model::{ValueType, canonical};
 
-use crate::kernels::{Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit};
+use crate::kernels::{Args, Cell, Facts, Form, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit};
 
 const TEXT: &str = "[redacted]";
 
@@ -12,7 +13,7 @@ const TEXT: &str = "[redacted]";
 pub(crate) static SPEC: MaskSpec = MaskSpec {
     name: "redact",
     group: Group::Plain,
-    doc: "replaces every value by a placeholder of its type: `[redacted]`, 0, 1970-01-01, false, no bytes",
+    doc: "replaces every value by a placeholder of its type: `[redacted]`, 0, 1970-01-01, false, no bytes, no headers, one `[redacted]` of Redis",
     args: &[],
     facts: Facts {
         deterministic: true,
@@ -86,7 +87,18 @@ impl Mask for Redact {
         Guarantees::FAKE
     }
 
-    fn apply(&self, cell: &Cell<'_>, _: &str, out: &mut String) -> Result<Option<()>, Unfit> {
+    fn apply(&self, cell: &Cell<'_>, text: &str, out: &mut String) -> Result<Option<()>, Unfit> {
+        match cell.shape.form {
+            Form::Free => {}
+            // A broker does not tell an empty list of headers from none.
+            Form::Headers => return Ok(None),
+            Form::Redis => {
+                let value = canonical::bytes_of(text).and_then(|bytes| RedisValue::read(&bytes));
+                let value = value.ok_or(Unfit("a value is none of Redis"))?;
+                out.push_str(&canonical::bytes(&value.blank(TEXT).write()));
+                return Ok(Some(()));
+            }
+        }
         Ok(placeholder(cell.shape).map(|text| {
             out.push_str(text);
             cell.shape.pad_decimals(out);
@@ -118,5 +130,28 @@ mod tests {
             reenact_model::canonical::Writer::new(value, 1).push(text, b't').expect("fits");
             assert!(value != ValueType::Text || text == "[re");
         }
+    }
+
+    #[test]
+    fn what_has_a_form_of_its_own_keeps_it() {
+        use reenact_model::payload::{Blob, Codec, Format, Headers};
+        use reenact_model::{Field, canonical};
+        let redacted = |format: Format, original: &[u8]| {
+            let field = Field::new("f", ValueType::Bytes, "bytes").with_codec(Codec::of(format));
+            let (shape, mut out) = (Shape::of(&field), String::new());
+            let keys = crate::domain::ScopeKeys::new(
+                &crate::RootKey::generate().expect("a key"),
+                &crate::Salt::from_bytes([1; 32]),
+            );
+            let cell = Cell { key: &keys.domain("d"), shape: &shape, subject: None };
+            let given = canonical::bytes(original).into_owned();
+            let done = Redact.apply(&cell, &given, &mut out).map_err(|_| ()).expect("redacts");
+            done.map(|()| canonical::bytes_of(&out).expect("bytes"))
+        };
+        let value = RedisValue::Hash(vec![(Blob(b"ann@canary.test".to_vec()), Blob(b"1".to_vec()))]);
+        let back = redacted(Format::Redis, &value.write()).and_then(|cell| RedisValue::read(&cell));
+        assert_eq!(back, Some(value.blank(TEXT)));
+        let headers = Headers(vec![("ann@canary.test".into(), Some(b"x".to_vec()))]);
+        assert_eq!(redacted(Format::Headers, &headers.write()), None);
     }
 }

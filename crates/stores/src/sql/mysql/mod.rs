@@ -20,7 +20,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySq
 use sqlx::{AssertSqlSafe, ConnectOptions, Decode, MySql, Row, ValueRef};
 use tokio::sync::Mutex;
 
-use crate::{Estimate, MARKER, Pinned, Read, Source, Store, Target};
+use crate::{Estimate, MARKER, Pinned, Read, Source, Store, Target, address};
 
 /// The store of MySQL and MariaDB databases.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +39,15 @@ impl Store for Mysql {
     async fn target(&self, dsn: &Dsn, service: &str) -> Result<Box<dyn Target>> {
         let writing = "SET SESSION foreign_key_checks = 0";
         Ok(Box::new(target::MysqlTarget::new(Database::open(dsn, service, writing).await?)))
+    }
+
+    async fn places(&self, dsn: &Dsn) -> Vec<String> {
+        let Ok(options) = MySqlConnectOptions::from_str(dsn.expose()) else { return Vec::new() };
+        let database = options.get_database().unwrap_or_default();
+        match options.get_socket() {
+            Some(socket) => address::of_file(socket, &format!("{} {database}", options.get_port())),
+            None => address::of_host(options.get_host(), options.get_port(), database).await,
+        }
     }
 
     async fn mark(&self, dsn: &Dsn) -> Result<()> {

@@ -5,6 +5,7 @@
 //! both sides. A source can't write: its sessions are read-only, and its pin is an exported snapshot that parallel readers
 //! share. A target needs no superuser: constraints and indexes are made after the rows.
 
+mod aside;
 mod ddl;
 mod decode;
 mod describe;
@@ -25,7 +26,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions};
 
 use super::in_time;
-use crate::{MARKER, Source, Store, Target};
+use crate::{MARKER, Source, Store, Target, address};
 
 /// The property of an entity that is read without its heirs.
 const ONLY: &str = "only";
@@ -46,6 +47,15 @@ impl Store for Postgres {
 
     async fn target(&self, dsn: &Dsn, service: &str) -> Result<Box<dyn Target>> {
         Ok(Box::new(target::PgTarget::open(dsn, service).await?))
+    }
+
+    async fn places(&self, dsn: &Dsn) -> Vec<String> {
+        let Ok(options) = PgConnectOptions::from_str(dsn.expose()) else { return Vec::new() };
+        let database = options.get_database().unwrap_or_default();
+        match options.get_socket() {
+            Some(socket) => address::of_file(socket, &format!("{} {database}", options.get_port())),
+            None => address::of_host(options.get_host(), options.get_port(), database).await,
+        }
     }
 
     async fn mark(&self, dsn: &Dsn) -> Result<()> {

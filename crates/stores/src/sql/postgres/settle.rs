@@ -3,38 +3,96 @@
 //! Hidden here: which statements were done already, what to do with a reference that does not hold (it is added without
 //! validation; the engine finds and lists such rows itself), and where sequences have to go on.
 
+use std::borrow::Cow;
+
 use reenact_model::names::unquote;
 use reenact_model::{Class, Result};
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
-use super::describe::{long, text};
+use super::describe::{flag, long, text};
 use super::{execute, failure, literal, rows};
+
+/// What became of a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Put {
+    /// It is in force for all records.
+    Whole,
+    /// It is in force for new records; those that are there do not all keep to it.
+    Unproven,
+    /// What it is about is there no more.
+    Gone,
+}
 
 /// Runs a statement that adds a constraint, index or trigger, unless that is there already.
 pub(super) async fn enforce(connection: &mut PgConnection, statement: &str) -> Result<()> {
     let Some((table, constraint, definition)) = added(statement) else {
         return execute(connection, statement).await;
     };
+    if constraint_is(connection, table, constraint).await?.is_some() {
+        return Ok(());
+    }
+    if definition.starts_with("FOREIGN KEY") {
+        return reference(connection, statement).await.map(|_| ()).map_err(|error| failure(&error));
+    }
+    execute(connection, statement).await
+}
+
+/// Puts back what was set aside; it may be there already, and its table may be gone.
+pub(super) async fn put(connection: &mut PgConnection, statement: &str) -> Result<Put> {
+    let done = match added(statement) {
+        Some((table, constraint, _)) => match constraint_is(connection, table, constraint).await? {
+            Some(true) => return Ok(Put::Whole),
+            Some(false) => {
+                let validate = format!("ALTER TABLE {table} VALIDATE CONSTRAINT {constraint}");
+                proven(single(connection, &validate).await)
+            }
+            None => reference(connection, statement).await,
+        },
+        None => single(connection, statement).await.map(|()| Put::Whole),
+    };
+    let code =
+        |error: &sqlx::Error| error.as_database_error().and_then(sqlx::error::DatabaseError::code).map(Cow::into_owned);
+    match done {
+        // No such table, column, or other object.
+        Err(error) if matches!(code(&error).as_deref(), Some("42P01" | "42703" | "42704")) => Ok(Put::Gone),
+        done => done.map_err(|error| failure(&error)),
+    }
+}
+
+/// Whether a constraint is there, and whether all records were found to keep to it.
+async fn constraint_is(connection: &mut PgConnection, table: &str, constraint: &str) -> Result<Option<bool>> {
     let sql = format!(
-        "SELECT 1 FROM pg_constraint WHERE conrelid = to_regclass({}) AND conname = {}",
+        "SELECT convalidated AS valid FROM pg_constraint WHERE conrelid = to_regclass({}) AND conname = {}",
         literal(table),
         literal(&unquote(constraint))
     );
-    if !rows(connection, &sql).await?.is_empty() {
-        return Ok(());
-    }
-    if !definition.starts_with("FOREIGN KEY") {
-        return execute(connection, statement).await;
-    }
+    Ok(rows(connection, &sql).await?.first().map(|row| flag(row, "valid")))
+}
+
+/// Adds a foreign key, without validation if there are records that break it.
+async fn reference(connection: &mut PgConnection, statement: &str) -> std::result::Result<Put, sqlx::Error> {
     let valid = statement.strip_suffix(" NOT VALID").unwrap_or(statement);
-    let done = sqlx::raw_sql(sqlx::AssertSqlSafe(valid.to_owned())).execute(&mut *connection).await;
-    match done {
-        Ok(_) => Ok(()),
-        Err(error) if error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_foreign_key_violation) => {
-            execute(connection, &format!("{valid} NOT VALID")).await
-        }
-        Err(error) => Err(failure(&error)),
+    match proven(single(connection, valid).await)? {
+        Put::Unproven => single(connection, &format!("{valid} NOT VALID")).await.map(|()| Put::Unproven),
+        put => Ok(put),
     }
+}
+
+fn proven(done: std::result::Result<(), sqlx::Error>) -> std::result::Result<Put, sqlx::Error> {
+    match done {
+        Ok(()) => Ok(Put::Whole),
+        Err(error) if error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_foreign_key_violation) => {
+            Ok(Put::Unproven)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Runs one statement, and no second one behind it: some stand in a table, where others may have written, too.
+async fn single(connection: &mut PgConnection, statement: &str) -> std::result::Result<(), sqlx::Error> {
+    let query = sqlx::query(AssertSqlSafe(statement.to_owned())).persistent(false);
+    query.execute(connection).await.map(|_| ())
 }
 
 /// Table, constraint (both quoted) and definition of an `ALTER TABLE … ADD CONSTRAINT …`.

@@ -16,9 +16,9 @@ use sqlx::postgres::PgConnection;
 
 use super::describe::{describe, identity, text};
 use super::source::{Sessions, batches, copy_out};
-use super::{WRITING, connect, execute, literal, load, quote, rows, select, settle, table};
+use super::{WRITING, aside, connect, execute, literal, load, quote, rows, select, settle, table};
 use crate::sql::{admit, agree, dangling, digest, holds_records, keys, own_entity};
-use crate::{GroupOffsets, LoadStep, Loaded, MARKER, Target};
+use crate::{GroupOffsets, LoadStep, Loaded, Target};
 
 /// The writing side.
 pub(super) struct PgTarget {
@@ -50,14 +50,9 @@ impl PgTarget {
 
     async fn check(&mut self) -> Result<()> {
         let site = || Site::service(&self.service);
-        let sql = format!(
-            "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' \
-             AND c.relname = {} AND n.nspname !~ '^pg_'",
-            literal(MARKER)
-        );
-        let marker = rows(&mut self.connection, &sql).await.map_err(|e| e.at(site()))?;
+        let marker = aside::marker(&mut self.connection).await.map_err(|e| e.at(site()))?;
         let own = identity(&mut self.connection).await.map_err(|e| e.at(site()))?;
-        admit(&self.service, !marker.is_empty(), self.sources.contains(&own))
+        admit(&self.service, marker.is_some(), self.sources.contains(&own))
     }
 
     async fn own(&mut self) -> Result<&ServiceCatalog> {
@@ -80,6 +75,7 @@ impl PgTarget {
              AND tgenabled <> 'D' AND tgrelid = to_regclass({})",
             literal(&name)
         );
+        let mut steps = Vec::new();
         for row in rows(&mut self.connection, &sql).await? {
             let trigger = quote(&text(&row, "name"));
             let how = match text(&row, "enabled").as_str() {
@@ -87,9 +83,13 @@ impl PgTarget {
                 "R" => "ENABLE REPLICA",
                 _ => "ENABLE",
             };
-            execute(&mut self.connection, &format!("ALTER TABLE {name} DISABLE TRIGGER {trigger}")).await?;
-            self.aside.push(format!("ALTER TABLE {name} {how} TRIGGER {trigger}"));
+            steps.push((
+                format!("ALTER TABLE {name} DISABLE TRIGGER {trigger}"),
+                format!("ALTER TABLE {name} {how} TRIGGER {trigger}"),
+            ));
         }
+        self.aside
+            .extend(aside::set_aside(&mut self.connection, steps).await.map_err(|e| e.at(Site::entity(&entity.id)))?);
         Ok(())
     }
 }
@@ -107,6 +107,8 @@ impl Target for PgTarget {
 
     async fn prepare(&mut self, catalog: &ServiceCatalog) -> Result<()> {
         self.check().await?;
+        // A load that was killed here must not have cost the tables a constraint or a trigger.
+        aside::recover(&mut self.connection).await.map_err(|e| e.at(Site::service(&self.service)))?;
         self.own = None;
         let own = self.own().await?.clone();
         let mut before = BTreeSet::new();
@@ -139,14 +141,19 @@ impl Target for PgTarget {
         self.check().await?;
         let sql = "SELECT c.conname::text AS name, c.conrelid::regclass::text AS table, pg_get_constraintdef(c.oid) AS definition \
                    FROM pg_constraint c WHERE c.contype = 'f' AND c.conparentid = 0";
+        let mut steps = Vec::new();
         for row in rows(&mut self.connection, sql).await? {
             let (name, table, definition) = (text(&row, "name"), text(&row, "table"), text(&row, "definition"));
             if constraints.contains(&name) {
                 let name = quote(&name);
-                execute(&mut self.connection, &format!("ALTER TABLE {table} DROP CONSTRAINT {name}")).await?;
-                self.aside.push(format!("ALTER TABLE {table} ADD CONSTRAINT {name} {definition}"));
+                steps.push((
+                    format!("ALTER TABLE {table} DROP CONSTRAINT {name}"),
+                    format!("ALTER TABLE {table} ADD CONSTRAINT {name} {definition}"),
+                ));
             }
         }
+        let site = || Site::service(&self.service);
+        self.aside.extend(aside::set_aside(&mut self.connection, steps).await.map_err(|e| e.at(site()))?);
         Ok(())
     }
 
@@ -179,9 +186,8 @@ impl Target for PgTarget {
             let Some(id) = ddl.entity.as_ref().filter(|id| !self.before.contains(&id.name)) else { continue };
             settle::enforce(&mut self.connection, &ddl.statement).await.map_err(|e| e.at(Site::entity(id)))?;
         }
-        for statement in std::mem::take(&mut self.aside) {
-            settle::enforce(&mut self.connection, &statement).await.map_err(|e| e.at(Site::service(&self.service)))?;
-        }
+        let statements = std::mem::take(&mut self.aside);
+        aside::restore(&mut self.connection, statements).await.map_err(|e| e.at(Site::service(&self.service)))?;
         self.quiet.clear();
         settle::advance_sequences(&mut self.connection).await.map_err(|e| e.at(Site::service(&self.service)))?;
         self.own = None;

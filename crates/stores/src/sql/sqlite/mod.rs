@@ -25,7 +25,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 use tokio::sync::Mutex;
 
 use super::table_name;
-use crate::{Estimate, MARKER, Pinned, Read, Selection, Source, Store, Target};
+use crate::{Estimate, MARKER, Pinned, Read, Selection, Source, Store, Target, address};
 
 /// The store of SQLite files.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +43,11 @@ impl Store for Sqlite {
 
     async fn target(&self, dsn: &Dsn, service: &str) -> Result<Box<dyn Target>> {
         Ok(Box::new(target::SqliteTarget::new(Database::open(dsn, service, Access::Write).await?)))
+    }
+
+    async fn places(&self, dsn: &Dsn) -> Vec<String> {
+        let options = SqliteConnectOptions::from_str(dsn.expose());
+        options.map_or_else(|_| Vec::new(), |options| address::of_file(options.get_filename(), ""))
     }
 
     async fn mark(&self, dsn: &Dsn) -> Result<()> {
