@@ -27,7 +27,7 @@ use crate::residue::{Needles, Search, Seen};
 
 /// The most distinct values of a column that are remembered.
 const CACHE: usize = 1 << 16;
-/// After this many values, a cache that hit less than half of the time is given up.
+/// A full cache that knows less than a quarter of this many values is given up: to ask it would cost more than it saves.
 const TRIAL: u64 = 1 << 14;
 
 /// A plan that the keys of a scope have joined.
@@ -58,6 +58,7 @@ pub(crate) struct Worker {
     key: DomainKey,
     seen: Arc<Mutex<Seen>>,
     cache: Option<HashMap<Box<str>, Option<Box<str>>, ahash::RandomState>>,
+    /// How many values the full cache was asked for since it was judged last, and how many of them it knew.
     asked: u64,
     hit: u64,
 }
@@ -277,14 +278,17 @@ impl Worker {
 
     /// Masks one canonical text into `out`, which is empty.
     fn write(&mut self, text: &str, out: &mut String, seen: &mut Seen) -> std::result::Result<Option<()>, Unfit> {
-        self.asked += 1;
         if let Some(cache) = &self.cache {
+            self.asked += u64::from(cache.len() == CACHE);
             if let Some(known) = cache.get(text) {
-                self.hit += 1;
+                self.hit += u64::from(cache.len() == CACHE);
                 return Ok(known.as_ref().map(|known| out.push_str(known)));
             }
-            if self.asked > TRIAL && self.hit * 2 < self.asked {
-                self.cache = None;
+            if self.asked >= TRIAL {
+                if self.hit * 4 < self.asked {
+                    self.cache = None;
+                }
+                (self.asked, self.hit) = (0, 0);
             }
         }
         seen.see(self.searched_as(), text);
