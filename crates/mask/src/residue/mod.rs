@@ -101,8 +101,7 @@ impl Seen {
         if text.len() < LEAST || text.len() > MOST_BYTES {
             return;
         }
-        let address = text.split_once('@').filter(|(_, rest)| rest.contains('.') && !rest.contains(['@', ' ']));
-        let Some((local, _)) = address else {
+        let Some(local) = local_part(text) else {
             self.words.fold(text);
             if self.is_sized() && worth(group, &self.words) {
                 self.add(group, text);
@@ -237,6 +236,19 @@ impl Seen {
         let known = Known { most: self.most, lengths, prints: self.prints.lookup(), numbers, inside };
         Search { known: Arc::new(known), words: self.words, asked: Vec::with_capacity(2 * TOGETHER), found: None }
     }
+}
+
+/// What stands before the `@` of an e-mail address; `None` for other texts.
+fn local_part(text: &str) -> Option<&str> {
+    // By bytes: a search for one character is made for long texts.
+    let at = text.bytes().position(|b| b == b'@')?;
+    let (local, domain) = text.split_at_checked(at)?;
+    let (mut dots, mut others) = (0, 0);
+    for byte in domain[1..].bytes() {
+        dots += u32::from(byte == b'.');
+        others += u32::from(byte == b'@' || byte == b' ');
+    }
+    (dots > 0 && others == 0).then_some(local)
 }
 
 /// Whether a value identifies somebody wherever it stands. What a mask is for says how a bare number is meant.

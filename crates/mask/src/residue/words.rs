@@ -344,8 +344,10 @@ fn base64_begin(run: &[u8]) -> [u8; 6] {
 
 /// Whether all of a run is hexadecimal, and may be a text.
 fn is_hex(run: &[u8]) -> bool {
+    let digits = run[..2].iter().all(u8::is_ascii_hexdigit);
     let mut first = [0];
-    run.len().is_multiple_of(2)
+    digits
+        && run.len().is_multiple_of(2)
         && hex::decode_to_slice(&run[..2], &mut first).is_ok()
         && begins_a_text(&first)
         && run.iter().all(u8::is_ascii_hexdigit)
