@@ -180,7 +180,7 @@ impl Lookup {
 }
 
 /// A Bloom filter with all bits of a fingerprint in one word (Putze, Sanders and Singler, 2007): most questions are about what
-/// is not there, and cost one access to memory.
+/// is not there, and cost one access to memory. Words follow the order of fingerprints, so a sorted set fills it in one sweep.
 #[derive(Debug)]
 struct Filter {
     words: Vec<u64>,
@@ -188,7 +188,7 @@ struct Filter {
 
 impl Filter {
     fn new(count: usize, prints: impl Iterator<Item = u64>) -> Self {
-        let mut filter = Self { words: vec![0; (count / 5).next_power_of_two().max(1)] };
+        let mut filter = Self { words: vec![0; (count / 5).max(1)] };
         for print in prints {
             let (at, bits) = filter.place(classed(print, 0));
             filter.words[at] |= bits;
@@ -196,9 +196,12 @@ impl Filter {
         filter
     }
 
+    #[inline]
     fn place(&self, print: u64) -> (usize, u64) {
         let bits = 1 << (print >> 3 & 63) | 1 << (print >> 9 & 63) | 1 << (print >> 15 & 63) | 1 << (print >> 21 & 63);
-        ((print >> 27) as usize & (self.words.len() - 1), bits)
+        // The upper half of the product is below the number of words.
+        let at = (u128::from(print) * self.words.len() as u128) >> 64;
+        (usize::try_from(at).unwrap_or(0), bits)
     }
 
     #[inline]

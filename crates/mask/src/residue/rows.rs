@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::DataType;
 use reenact_model::canonical::{self, Reader};
 use reenact_model::names::Step;
 use reenact_model::payload::{Node, cell};
@@ -155,6 +156,12 @@ fn is_searched(value: ValueType, numbers: bool) -> bool {
 
 /// Looks through a column until something is found.
 fn plain(look: &mut Look, array: &ArrayRef, value: ValueType, made: bool) -> Option<Group> {
+    if *array.data_type() == DataType::Utf8
+        && !matches!(value, ValueType::Bytes | ValueType::Tagged | ValueType::Decimal)
+    {
+        let _ = array.as_string::<i32>().iter().flatten().any(|text| look.at(text, made));
+        return look.search.found();
+    }
     let reader = Reader::new(array, value);
     for row in 0..array.len() {
         let Some(text) = reader.get(row) else { continue };
