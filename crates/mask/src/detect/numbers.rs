@@ -47,7 +47,9 @@ fn es_nif(text: &[u8]) -> bool {
 }
 
 fn us_itin(text: &[u8]) -> bool {
-    text.starts_with(b"9") && text.len() == 9 && matches!(sums::number(&text[3..5]), 50..=65 | 70..=88 | 90..=92 | 94..=99)
+    text.starts_with(b"9")
+        && text.len() == 9
+        && matches!(sums::number(&text[3..5]), 50..=65 | 70..=88 | 90..=92 | 94..=99)
 }
 
 fn us_ssn(text: &[u8]) -> bool {
@@ -75,7 +77,10 @@ fn in_pan(text: &[u8]) -> bool {
 }
 
 fn in_gstin(text: &[u8]) -> bool {
-    text.len() == 15 && (1..=37).contains(&sums::number(&text[..2])) && text[13] == b'Z' && text[2..7].iter().all(u8::is_ascii_uppercase)
+    text.len() == 15
+        && (1..=37).contains(&sums::number(&text[..2]))
+        && text[13] == b'Z'
+        && text[2..7].iter().all(u8::is_ascii_uppercase)
 }
 
 /// Germany's identity card or passport: letters that no digit resembles, and a check.
@@ -180,7 +185,17 @@ numbers! {
 
 /// A text with its digits as 9 and its ASCII letters as A.
 pub(super) fn mask_of(text: &str) -> String {
-    text.chars().map(|c| if c.is_ascii_digit() { '9' } else if c.is_ascii_alphabetic() { 'A' } else { c }).collect()
+    text.chars()
+        .map(|c| {
+            if c.is_ascii_digit() {
+                '9'
+            } else if c.is_ascii_alphabetic() {
+                'A'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 /// A text's ASCII letters in upper case and digits, without all else.
@@ -202,7 +217,17 @@ impl Number {
 
 /// Forms of passports, for whole columns (ICAO 9303 allows nine characters; states use fewer letters than digits).
 pub(super) static PASSPORTS: &[&str] = &[
-    "999999999", "A99999999", "AA9999999", "AAA999999", "99AA99999", "A9999999", "99 99 999999", "9999 999999", "A999A9999", "AA99999AA", "A99999999A",
+    "999999999",
+    "A99999999",
+    "AA9999999",
+    "AAA999999",
+    "99AA99999",
+    "A9999999",
+    "99 99 999999",
+    "9999 999999",
+    "A999A9999",
+    "AA99999AA",
+    "A99999999A",
 ];
 
 /// Forms of plates by country, as the registration authorities or Wikipedia's lists have them.
@@ -226,8 +251,31 @@ pub(super) static PLATES: &[&str] = &[
 
 /// Forms of postal codes that nothing else has (Universal Postal Union, addressing systems).
 pub(super) static POSTCODES: &[&str] = &[
-    "A9 9AA", "A99 9AA", "AA9 9AA", "AA99 9AA", "A9A 9AA", "AA9A 9AA", "A99AA", "A999AA", "AA99AA", "AA999AA", "A9A9AA", "AA9A9AA", "A9A 9A9", "A9A9A9", "9999 AA",
-    "9999AA", "99-999", "99999-999", "99999-9999", "999-9999", "9999-999", "999 99", "AAA-9999", "AA-9999", "AA-99999",
+    "A9 9AA",
+    "A99 9AA",
+    "AA9 9AA",
+    "AA99 9AA",
+    "A9A 9AA",
+    "AA9A 9AA",
+    "A99AA",
+    "A999AA",
+    "AA99AA",
+    "AA999AA",
+    "A9A9AA",
+    "AA9A9AA",
+    "A9A 9A9",
+    "A9A9A9",
+    "9999 AA",
+    "9999AA",
+    "99-999",
+    "99999-999",
+    "99999-9999",
+    "999-9999",
+    "9999-999",
+    "999 99",
+    "AAA-9999",
+    "AA-9999",
+    "AA-99999",
 ];
 
 #[cfg(test)]
@@ -238,7 +286,11 @@ mod tests {
     fn a_number_has_one_form_and_one_meaning() {
         let found = |text: &str| {
             let (mask, compact) = (mask_of(text), compact(text));
-            NUMBERS.iter().filter(|n| n.proof == Proof::Own && n.fits(text, &mask, &compact)).map(|n| n.kind).collect::<Vec<_>>()
+            NUMBERS
+                .iter()
+                .filter(|n| n.proof == Proof::Own && n.fits(text, &mask, &compact))
+                .map(|n| n.kind)
+                .collect::<Vec<_>>()
         };
         assert_eq!(found("078-05-1120"), ["us-ssn"]);
         assert_eq!(found("AB123456C"), ["uk-nino"]);

@@ -42,12 +42,15 @@ pub fn spans(text: &str) -> Vec<Span> {
         if let Some((from, to)) = url(word) {
             add(8, start + from, start + to, "url", Class::Url);
         }
-        let trimmed = word.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != ':');
-        let at = start + (trimmed.as_ptr() as usize - word.as_ptr() as usize);
-        if let Some(length) = ip(trimmed) {
-            add(8, at, at + length, "ip", Class::Ip);
+        // An address may stand in brackets, behind a name or a scheme.
+        for piece in word.split(|c: char| "[]@/=(){}<>,;\"'".contains(c)) {
+            let piece = piece.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != ':');
+            if let Some(length) = ip(piece) {
+                let at = start + (piece.as_ptr() as usize - word.as_ptr() as usize);
+                add(8, at, at + length, "ip", Class::Ip);
+            }
         }
-        let trimmed = trimmed.trim_matches(':');
+        let trimmed = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
         let at = start + (trimmed.as_ptr() as usize - word.as_ptr() as usize);
         if mac(trimmed) {
             add(8, at, at + trimmed.len(), "mac", Class::Mac);
@@ -103,8 +106,9 @@ pub(super) fn is_email(text: &str) -> bool {
 
 /// Endings of domains that are common enough to tell a host's name without a scheme.
 static TOPS: &[&str] = &[
-    "com", "org", "net", "edu", "gov", "io", "co", "info", "biz", "eu", "uk", "de", "fr", "es", "it", "nl", "pl", "pt", "se", "no", "dk", "fi", "cz", "at", "ch", "be", "ru", "jp", "cn",
-    "br", "in", "au", "ca", "us", "mx", "ar", "tr", "site", "online", "app", "dev", "me", "tv",
+    "com", "org", "net", "edu", "gov", "io", "co", "info", "biz", "eu", "uk", "de", "fr", "es", "it", "nl", "pl", "pt",
+    "se", "no", "dk", "fi", "cz", "at", "ch", "be", "ru", "jp", "cn", "br", "in", "au", "ca", "us", "mx", "ar", "tr",
+    "site", "online", "app", "dev", "me", "tv",
 ];
 
 /// The web address in a run.
@@ -119,22 +123,22 @@ fn url(word: &str) -> Option<(usize, usize)> {
     let top = labels.last()?;
     let named = labels.iter().all(|label| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-'));
     let enough = labels.len() > usize::from(labels[0] == "www") + 1;
-    let known = TOPS.contains(&top.to_lowercase().as_str()) || (from.is_some() && top.len() > 1 && top.chars().all(char::is_alphabetic));
+    let known = TOPS.contains(&top.to_lowercase().as_str())
+        || (from.is_some() && top.len() > 1 && top.chars().all(char::is_alphabetic));
     (named && enough && known && !word.contains('@')).then_some((start, start + address.len()))
 }
 
 /// Whether a whole text is a web address with its scheme, or begins with `www.`.
 pub(super) fn is_url(text: &str) -> bool {
-    (text.contains("://") || text.starts_with("www.")) && url(text).is_some_and(|(from, to)| from == 0 && to == text.len())
+    (text.contains("://") || text.starts_with("www."))
+        && url(text).is_some_and(|(from, to)| from == 0 && to == text.len())
 }
 
-/// The length of the IP address at the beginning of a run, with its prefix length.
+/// The length of the IP address at the beginning of a run.
 fn ip(word: &str) -> Option<usize> {
-    let (address, rest) = word.split_once(['/', '%']).unwrap_or((word, ""));
-    if let Ok(address) = address.parse::<IpAddr>() {
-        // `::` alone is an address, but a word of three letters and colons is none.
-        let _ = rest;
-        return (address.is_ipv6() || word.matches('.').count() == 3).then_some(word.len().min(word.len() - rest.len()));
+    let address = word.split_once('%').map_or(word, |(address, _)| address);
+    if address.parse::<IpAddr>().is_ok() {
+        return Some(address.len());
     }
     // A port, brackets and all that is around were cut off; here only a port behind version 4 is left.
     let (host, port) = word.rsplit_once(':')?;
@@ -145,7 +149,8 @@ fn ip(word: &str) -> Option<usize> {
 pub(super) fn mac(word: &str) -> bool {
     let separated = |separator: char, pairs: usize, length: usize| {
         let parts: Vec<&str> = word.split(separator).collect();
-        parts.len() == pairs && parts.iter().all(|part| part.len() == length && part.bytes().all(|c| c.is_ascii_hexdigit()))
+        parts.len() == pairs
+            && parts.iter().all(|part| part.len() == length && part.bytes().all(|c| c.is_ascii_hexdigit()))
     };
     let hex = word.bytes().filter(u8::is_ascii_hexdigit).map(|c| c.to_ascii_lowercase());
     let trivial = hex.clone().all(|c| c == b'0') || hex.clone().all(|c| c == b'f');
@@ -154,7 +159,9 @@ pub(super) fn mac(word: &str) -> bool {
 
 /// The kind of a key or token that tells itself by its beginning or form.
 pub(super) fn secret(word: &str) -> Option<&'static str> {
-    let opaque = |rest: &str, least: usize| rest.len() >= least && rest.bytes().all(|c| c.is_ascii_alphanumeric() || b"_-.=".contains(&c));
+    let opaque = |rest: &str, least: usize| {
+        rest.len() >= least && rest.bytes().all(|c| c.is_ascii_alphanumeric() || b"_-.=".contains(&c))
+    };
     let marks: &[(&str, usize, &str)] = &[
         ("AKIA", 16, "aws-key"),
         ("ASIA", 16, "aws-key"),
@@ -175,7 +182,10 @@ pub(super) fn secret(word: &str) -> Option<&'static str> {
     ];
     let marked = marks.iter().find(|(mark, least, _)| word.strip_prefix(mark).is_some_and(|rest| opaque(rest, *least)));
     // RFC 7519: three parts, the first two JSON objects in base 64.
-    let jwt = word.starts_with("eyJ") && word.split('.').count() == 3 && word.split('.').nth(1).is_some_and(|p| p.starts_with("eyJ")) && opaque(word, 30);
+    let jwt = word.starts_with("eyJ")
+        && word.split('.').count() == 3
+        && word.split('.').nth(1).is_some_and(|p| p.starts_with("eyJ"))
+        && opaque(word, 30);
     marked.map(|(_, _, kind)| *kind).or(jwt.then_some("jwt"))
 }
 
@@ -211,7 +221,20 @@ fn ibans(text: &str) -> Vec<(usize, usize)> {
 
 /// The length of a country's IBAN: those that masks make, and the rest of SWIFT's registry.
 fn iban_length(country: &[u8]) -> Option<usize> {
-    let more: &[(usize, &str)] = &[(18, "FK SD"), (20, "MN"), (21, "KM"), (23, "OM SO"), (24, "DZ"), (27, "BJ"), (28, "HN NI SV"), (29, "YE"), (30, "MU"), (33, "RU")];
+    let more: &[(usize, &str)] = &[
+        (18, "FK SD"),
+        (20, "MN"),
+        (21, "KM"),
+        (22, "VA"),
+        (23, "OM SO"),
+        (24, "DZ"),
+        (27, "BJ MR"),
+        (32, "LC"),
+        (28, "HN NI SV"),
+        (29, "YE"),
+        (30, "MU"),
+        (33, "RU"),
+    ];
     checks::iban_length(country).or_else(|| {
         let country = std::str::from_utf8(country).ok()?;
         more.iter().find(|(_, list)| list.split(' ').any(|c| c == country)).map(|(length, _)| *length)
@@ -220,17 +243,91 @@ fn iban_length(country: &[u8]) -> Option<usize> {
 
 /// Which places of a country's account are digits (n), letters (a) or either (c): SWIFT's registry, release 97.
 static IBAN_SHAPES: &[(&str, &str)] = &[
-    ("AD", "8n12c"), ("AE", "19n"), ("AL", "8n16c"), ("AT", "16n"), ("AZ", "4a20c"), ("BA", "16n"), ("BE", "12n"), ("BG", "4a6n8c"), ("BH", "4a14c"), ("BR", "23n1a1c"), ("BY", "4c4n16c"),
-    ("CH", "5n12c"), ("CR", "18n"), ("CY", "8n16c"), ("CZ", "20n"), ("DE", "18n"), ("DK", "14n"), ("DO", "4c20n"), ("EE", "16n"), ("EG", "25n"), ("ES", "20n"), ("FI", "14n"), ("FO", "14n"),
-    ("FR", "10n11c2n"), ("GB", "4a14n"), ("GE", "2a16n"), ("GI", "4a15c"), ("GL", "14n"), ("GR", "7n16c"), ("GT", "24c"), ("HR", "17n"), ("HU", "24n"), ("IE", "4a14n"), ("IL", "19n"),
-    ("IQ", "4a15n"), ("IS", "22n"), ("IT", "1a10n12c"), ("JO", "4a4n18c"), ("KW", "4a22c"), ("KZ", "3n13c"), ("LB", "4n20c"), ("LC", "4a24c"), ("LI", "5n12c"), ("LT", "16n"), ("LU", "3n13c"),
-    ("LV", "4a13c"), ("LY", "21n"), ("MC", "10n11c2n"), ("MD", "20c"), ("ME", "18n"), ("MK", "3n10c2n"), ("MR", "23n"), ("MT", "4a5n18c"), ("MU", "4a19n3a"), ("NL", "4a10n"), ("NO", "11n"),
-    ("PK", "4a16c"), ("PL", "24n"), ("PS", "4a21c"), ("PT", "21n"), ("QA", "4a21c"), ("RO", "4a16c"), ("RS", "18n"), ("RU", "14n15c"), ("SA", "2n18c"), ("SC", "4a20n3a"), ("SE", "20n"),
-    ("SI", "15n"), ("SK", "20n"), ("SM", "1a10n12c"), ("ST", "21n"), ("SV", "4a20n"), ("TL", "19n"), ("TN", "20n"), ("TR", "5n1n16c"), ("UA", "6n19c"), ("VA", "18n"), ("VG", "4a16n"), ("XK", "16n"),
+    ("AD", "8n12c"),
+    ("AE", "19n"),
+    ("AL", "8n16c"),
+    ("AT", "16n"),
+    ("AZ", "4a20c"),
+    ("BA", "16n"),
+    ("BE", "12n"),
+    ("BG", "4a6n8c"),
+    ("BH", "4a14c"),
+    ("BR", "23n1a1c"),
+    ("BY", "4c4n16c"),
+    ("CH", "5n12c"),
+    ("CR", "18n"),
+    ("CY", "8n16c"),
+    ("CZ", "20n"),
+    ("DE", "18n"),
+    ("DK", "14n"),
+    ("DO", "4c20n"),
+    ("EE", "16n"),
+    ("EG", "25n"),
+    ("ES", "20n"),
+    ("FI", "14n"),
+    ("FO", "14n"),
+    ("FR", "10n11c2n"),
+    ("GB", "4a14n"),
+    ("GE", "2a16n"),
+    ("GI", "4a15c"),
+    ("GL", "14n"),
+    ("GR", "7n16c"),
+    ("GT", "24c"),
+    ("HR", "17n"),
+    ("HU", "24n"),
+    ("IE", "4a14n"),
+    ("IL", "19n"),
+    ("IQ", "4a15n"),
+    ("IS", "22n"),
+    ("IT", "1a10n12c"),
+    ("JO", "4a4n18c"),
+    ("KW", "4a22c"),
+    ("KZ", "3n13c"),
+    ("LB", "4n20c"),
+    ("LC", "4a24c"),
+    ("LI", "5n12c"),
+    ("LT", "16n"),
+    ("LU", "3n13c"),
+    ("LV", "4a13c"),
+    ("LY", "21n"),
+    ("MC", "10n11c2n"),
+    ("MD", "20c"),
+    ("ME", "18n"),
+    ("MK", "3n10c2n"),
+    ("MR", "23n"),
+    ("MT", "4a5n18c"),
+    ("MU", "4a19n3a"),
+    ("NL", "4a10n"),
+    ("NO", "11n"),
+    ("PK", "4a16c"),
+    ("PL", "24n"),
+    ("PS", "4a21c"),
+    ("PT", "21n"),
+    ("QA", "4a21c"),
+    ("RO", "4a16c"),
+    ("RS", "18n"),
+    ("RU", "14n15c"),
+    ("SA", "2n18c"),
+    ("SC", "4a20n3a"),
+    ("SE", "20n"),
+    ("SI", "15n"),
+    ("SK", "20n"),
+    ("SM", "1a10n12c"),
+    ("ST", "21n"),
+    ("SV", "4a20n"),
+    ("TL", "19n"),
+    ("TN", "20n"),
+    ("TR", "5n1n16c"),
+    ("UA", "6n19c"),
+    ("VA", "18n"),
+    ("VG", "4a16n"),
+    ("XK", "16n"),
 ];
 
 fn iban_shape(letters: &[u8]) -> bool {
-    let Some((_, shape)) = IBAN_SHAPES.iter().find(|(country, _)| letters.starts_with(country.as_bytes())) else { return true };
+    let Some((_, shape)) = IBAN_SHAPES.iter().find(|(country, _)| letters.starts_with(country.as_bytes())) else {
+        return true;
+    };
     let mut at = 4;
     let mut count = 0;
     for c in shape.bytes() {
@@ -273,8 +370,8 @@ pub(super) fn is_card(digits: &[u8]) -> bool {
             14 => matches!(first(3), 300..=305 | 309) || matches!(first(2), 36 | 38 | 39),
             16..=19 => {
                 digits[0] == b'4'
-                    || matches!(first(2), 51..=55 | 62 | 65 | 50 | 56..=59 | 60 | 61 | 63..=69 | 81 | 30 | 36 | 38 | 39)
-                    || matches!(first(4), 2221..=2720 | 2131 | 1800 | 3528..=3589 | 2200..=2204 | 9792)
+                    || matches!(first(2), 51..=55 | 62 | 65 | 35 | 50 | 56..=59 | 60 | 61 | 63..=69 | 81 | 30 | 36 | 38 | 39)
+                    || matches!(first(4), 2221..=2720 | 2131 | 1800 | 2200..=2204 | 9792)
             }
             12 | 13 => matches!(first(2), 50 | 56..=69),
             _ => false,
@@ -312,14 +409,17 @@ fn numbered(text: &str, folded: &str, found: &mut Vec<(u8, Span)>) {
                 break;
             }
             let candidate = &text[first.start..last.end];
-            if text[last.end..].chars().next().is_some_and(char::is_alphanumeric) || !candidate.bytes().any(|c| c.is_ascii_digit()) {
+            if text[last.end..].chars().next().is_some_and(char::is_alphanumeric)
+                || !candidate.bytes().any(|c| c.is_ascii_digit())
+            {
                 continue;
             }
             let letters = compact(candidate);
             let before = context(folded, text.len(), first.start, last.end);
             if letters.iter().all(u8::is_ascii_digit) {
                 let apart = candidate.len() - letters.len();
-                let even = candidate.bytes().all(|c| c.is_ascii_digit() || c == b' ') || candidate.bytes().all(|c| c.is_ascii_digit() || c == b'-');
+                let even = candidate.bytes().all(|c| c.is_ascii_digit() || c == b' ')
+                    || candidate.bytes().all(|c| c.is_ascii_digit() || c == b'-');
                 if even && apart <= 4 && is_card(&letters) {
                     found.push((8, span(first, last, "card", Class::Card)));
                 }
@@ -327,7 +427,8 @@ fn numbered(text: &str, folded: &str, found: &mut Vec<(u8, Span)>) {
             let mask = mask_of(candidate);
             for number in NUMBERS {
                 // Digits with a sign or a decimal point before them are an amount.
-                let sign = first.start > 0 && matches!(bytes[first.start - 1], b'-' | b'.' | b',' | b'#' | b'_' | b'=' | b'@');
+                let sign =
+                    first.start > 0 && matches!(bytes[first.start - 1], b'-' | b'.' | b',' | b'#' | b'_' | b'=' | b'@');
                 if !number.fits(candidate, &mask, &letters) || (sign && number.proof != Proof::Own) {
                     continue;
                 }
@@ -341,7 +442,11 @@ fn numbered(text: &str, folded: &str, found: &mut Vec<(u8, Span)>) {
                     (Proof::Check, false) if mask.contains('A') || mask.contains(['-', ' ', '.', '/']) => 5,
                     _ => continue,
                 };
-                let kind = number.kind.strip_suffix("-spaced").or_else(|| number.kind.strip_suffix("-bare")).unwrap_or(number.kind);
+                let kind = number
+                    .kind
+                    .strip_suffix("-spaced")
+                    .or_else(|| number.kind.strip_suffix("-bare"))
+                    .unwrap_or(number.kind);
                 found.push((rank, span(first, last, kind, number.class)));
             }
         }
@@ -368,8 +473,43 @@ fn context(folded: &str, length: usize, start: usize, end: usize) -> &str {
 
 /// Words that tell that a number is called.
 static CALLED: &[&str] = &[
-    "phone", "telephone", "tel", "call", "cell", "mobile", "fax", "number", "contact", "dial", "ring", "reach", "text me", "sms", "whatsapp", "hotline", "telefon", "telefono", "portable",
-    "handy", "rufnummer", "movil", "celular", "telefone", "cellulare", "komork", "телефон", "тел", "電話", "电话", "手机", "전화", "هاتف", "ring me", "line", "customer service", "cep",
+    "phone",
+    "telephone",
+    "tel",
+    "call",
+    "cell",
+    "mobile",
+    "fax",
+    "number",
+    "contact",
+    "dial",
+    "ring",
+    "reach",
+    "text me",
+    "sms",
+    "whatsapp",
+    "hotline",
+    "telefon",
+    "telefono",
+    "portable",
+    "handy",
+    "rufnummer",
+    "movil",
+    "celular",
+    "telefone",
+    "cellulare",
+    "komork",
+    "телефон",
+    "тел",
+    "電話",
+    "电话",
+    "手机",
+    "전화",
+    "هاتف",
+    "ring me",
+    "line",
+    "customer service",
+    "cep",
 ];
 
 /// Telephone numbers: groups of digits that a person would dial (ITU-T E.123).
@@ -383,9 +523,14 @@ fn phones(text: &str, folded: &str, groups: &[Group], found: &mut Vec<(u8, Span)
             n += 1;
             continue;
         }
-        while last + 1 < groups.len() && (digits(&groups[last + 1]) || extended(&text[groups[last + 1].start..groups[last + 1].end])) {
+        while last + 1 < groups.len()
+            && (digits(&groups[last + 1]) || extended(&text[groups[last + 1].start..groups[last + 1].end]))
+        {
             let between = &text[groups[last].end..groups[last + 1].start];
-            let joined = matches!(between, " " | "-" | "." | "/" | ") " | ")" | " (" | "(" | ")-" | " - " | " x" | "x" | "/ " | " / ");
+            let joined = matches!(
+                between,
+                " " | "-" | "." | "/" | ") " | ")" | " (" | "(" | ")-" | " - " | " x" | "x" | "/ " | " / "
+            );
             if !joined || extended(&text[groups[last].start..groups[last].end]) {
                 break;
             }
@@ -403,7 +548,10 @@ fn phones(text: &str, folded: &str, groups: &[Group], found: &mut Vec<(u8, Span)
         match dialled(candidate) {
             Dialled::No => {}
             _ if !clean => {}
-            Dialled::Sure => found.push((if spoken { 6 } else { 4 }, Span { start, end: groups[last].end, kind: "phone", class: Class::Phone })),
+            Dialled::Sure => found.push((
+                if spoken { 6 } else { 4 },
+                Span { start, end: groups[last].end, kind: "phone", class: Class::Phone },
+            )),
             Dialled::Maybe if spoken => {
                 found.push((4, Span { start, end: groups[last].end, kind: "phone", class: Class::Phone }));
             }
@@ -416,7 +564,9 @@ fn phones(text: &str, folded: &str, groups: &[Group], found: &mut Vec<(u8, Span)
 /// Digits with an extension: `7502x459`.
 fn extended(group: &str) -> bool {
     group.split_once('x').is_some_and(|(number, extension)| {
-        !number.is_empty() && !extension.is_empty() && (number.to_owned() + extension).bytes().all(|c| c.is_ascii_digit())
+        !number.is_empty()
+            && !extension.is_empty()
+            && (number.to_owned() + extension).bytes().all(|c| c.is_ascii_digit())
     })
 }
 
@@ -437,22 +587,35 @@ pub(super) fn dialled(text: &str) -> Dialled {
     };
     let allowed = number.bytes().all(|c| c.is_ascii_digit() || b"+-. ()/".contains(&c));
     let digits: Vec<u8> = number.bytes().filter(u8::is_ascii_digit).collect();
-    let extension_fits = extension.is_empty() || (extension.len() <= 9 && extension.bytes().any(|c| c.is_ascii_digit()));
+    let extension_fits =
+        extension.is_empty() || (extension.len() <= 9 && extension.bytes().any(|c| c.is_ascii_digit()));
     if !allowed || !extension_fits || !(6..=15).contains(&digits.len()) || number.rfind('+').is_some_and(|at| at > 1) {
         return Dialled::No;
     }
     let groups: Vec<&str> = number.split(|c: char| !c.is_ascii_digit()).filter(|group| !group.is_empty()).collect();
     let dots = number.contains('.');
-    let date = groups.len() == 3
-        && !number.contains(['(', '+', ' '])
-        && (is_date(&groups, [0, 1, 2]) || is_date(&groups, [2, 1, 0]) || is_date(&groups, [2, 0, 1]));
+    // A day, alone or with an hour behind it.
+    let date = groups.len() >= 3
+        && !number.contains(['(', '+'])
+        && (groups.len() > 3 || !number.contains(' '))
+        && (is_date(&groups, [0, 1, 2]) || is_date(&groups, [2, 1, 0]) || is_date(&groups, [2, 0, 1]))
+        && (groups.len() == 3 || groups[0].len() == 4);
     // An amount has one point; a version has short parts; a date is one.
-    if date || (dots && (groups.len() < 3 || groups.iter().any(|g| g.len() == 1))) || groups.iter().all(|g| g.len() == 1) {
+    if date
+        || (dots && (groups.len() < 3 || groups.iter().any(|g| g.len() == 1)))
+        || groups.iter().all(|g| g.len() == 1)
+    {
         return Dialled::No;
     }
     // Groups that only grow a number: 12 345 678.
-    let thousands = groups.len() > 1 && groups[1..].iter().all(|g| g.len() == 3) && groups[0].len() <= 3 && !number.contains(['-', '(', '+', '.', '/']) && !number.starts_with('0') && groups.len() < 3;
-    let international = number.starts_with('+') || number.starts_with("(+") || (number.starts_with("00") && digits.len() >= 10);
+    let thousands = groups.len() > 1
+        && groups[1..].iter().all(|g| g.len() == 3)
+        && groups[0].len() <= 3
+        && !number.contains(['-', '(', '+', '.', '/'])
+        && !number.starts_with('0')
+        && groups.len() < 3;
+    let international =
+        number.starts_with('+') || number.starts_with("(+") || (number.starts_with("00") && digits.len() >= 10);
     if international {
         return if digits.len() >= 7 { Dialled::Sure } else { Dialled::Maybe };
     }
@@ -464,9 +627,10 @@ pub(super) fn dialled(text: &str) -> Dialled {
     let trunk = number.starts_with('0') && (9..=12).contains(&digits.len());
     match digits.len() {
         7..=13 if bracket || !extension.is_empty() => Dialled::Sure,
-        10..=13 if apart && groups.len() <= 6 && groups.iter().all(|g| g.len() <= 8) => Dialled::Sure,
         9..=11 if trunk => Dialled::Sure,
-        7..=9 if apart && groups.iter().all(|g| (2..=7).contains(&g.len())) => Dialled::Sure,
+        // Two groups are a house and a flat as well, or a postal code.
+        10..=13 if apart && (3..=6).contains(&groups.len()) && groups.iter().all(|g| g.len() <= 8) => Dialled::Sure,
+        7..=9 if apart && groups.len() > 2 && groups.iter().all(|g| (2..=7).contains(&g.len())) => Dialled::Sure,
         6..=15 if groups.len() <= 6 => Dialled::Maybe,
         _ => Dialled::No,
     }
@@ -476,7 +640,9 @@ pub(super) fn dialled(text: &str) -> Dialled {
 fn is_date(groups: &[&str], [year, month, day]: [usize; 3]) -> bool {
     let number = |at: usize| groups[at].parse::<u64>().unwrap_or(0);
     let lengths = matches!(groups[year].len(), 2 | 4) && groups[month].len() <= 2 && groups[day].len() <= 2;
-    lengths && sums::month_day(number(month), number(day)) && (groups[year].len() == 2 || (1800..=2200).contains(&number(year)))
+    lengths
+        && sums::month_day(number(month), number(day))
+        && (groups[year].len() == 2 || (1800..=2200).contains(&number(year)))
 }
 
 /// Whether a whole text is an IP address.

@@ -26,7 +26,10 @@ pub(super) fn digits(text: &[u8], count: usize) -> bool {
 
 /// Whether two digits and two digits are a month and a day.
 pub(super) fn month_day(month: u64, day: u64) -> bool {
-    (1..=12).contains(&month) && (1..=31).contains(&day) && !(month == 2 && day > 29) && !([4, 6, 9, 11].contains(&month) && day > 30)
+    (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && !(month == 2 && day > 29)
+        && !([4, 6, 9, 11].contains(&month) && day > 30)
 }
 
 /// Whether six digits are a year, month and day.
@@ -36,13 +39,21 @@ pub(super) fn yymmdd(text: &[u8]) -> bool {
 
 /// The sum of Luhn's kind, where weights alternate from 1 and digits of products are added.
 fn cross(text: &[u8], weights: &[u32]) -> u32 {
-    text.iter().zip(weights).map(|(c, weight)| { let p = digit(*c) * weight; p / 10 + p % 10 }).sum()
+    text.iter()
+        .zip(weights)
+        .map(|(c, weight)| {
+            let p = digit(*c) * weight;
+            p / 10 + p % 10
+        })
+        .sum()
 }
 
 /// A letter as two digits, A being 01.
 fn letter_as_digits(text: &[u8]) -> Vec<u8> {
     text.iter()
-        .flat_map(|c| if c.is_ascii_uppercase() { vec![b'0' + (c - b'A' + 1) / 10, b'0' + (c - b'A' + 1) % 10] } else { vec![*c] })
+        .flat_map(|c| {
+            if c.is_ascii_uppercase() { vec![b'0' + (c - b'A' + 1) / 10, b'0' + (c - b'A' + 1) % 10] } else { vec![*c] }
+        })
         .collect()
 }
 
@@ -90,7 +101,11 @@ pub(super) fn de_kvnr(text: &[u8]) -> bool {
 
 /// Finland's personal identity code.
 pub(super) fn fi_hetu(text: &[u8]) -> bool {
-    let body: Vec<u8> = if text.len() == 11 && text[6].is_ascii_uppercase() { [&text[..6], &text[7..]].concat() } else { text.to_vec() };
+    let body: Vec<u8> = if text.len() == 11 && text[6].is_ascii_uppercase() {
+        [&text[..6], &text[7..]].concat()
+    } else {
+        text.to_vec()
+    };
     body.len() == 10
         && digits(&body[..9], 9)
         && month_day(number(&body[2..4]), number(&body[..2]))
@@ -124,7 +139,9 @@ pub(super) fn in_aadhaar(text: &[u8]) -> bool {
 
 /// Australia's numbers: of a business, a company, a taxpayer, a patient.
 pub(super) fn au_abn(text: &[u8]) -> bool {
-    digits(text, 11) && text[0] > b'0' && (weighted(text, &[10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19]) - 10).is_multiple_of(89)
+    digits(text, 11)
+        && text[0] > b'0'
+        && (weighted(text, &[10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19]) - 10).is_multiple_of(89)
 }
 
 /// Australia's company number.
@@ -139,7 +156,9 @@ pub(super) fn au_tfn(text: &[u8]) -> bool {
 
 /// Australia's Medicare card.
 pub(super) fn au_medicare(text: &[u8]) -> bool {
-    digits(text, 10) && (b'2'..=b'6').contains(&text[0]) && weighted(&text[..8], &[1, 3, 7, 9, 1, 3, 7, 9]) % 10 == digit(text[8])
+    digits(text, 10)
+        && (b'2'..=b'6').contains(&text[0])
+        && weighted(&text[..8], &[1, 3, 7, 9, 1, 3, 7, 9]) % 10 == digit(text[8])
 }
 
 /// Singapore's NRIC and FIN.
@@ -285,7 +304,9 @@ pub(super) fn dk_cpr(text: &[u8]) -> bool {
 /// Portugal's taxpayer number.
 pub(super) fn pt_nif(text: &[u8]) -> bool {
     let rest = || weighted(text, &[9, 8, 7, 6, 5, 4, 3, 2]) % 11;
-    digits(text, 9) && matches!(text[0], b'1'..=b'3' | b'5' | b'6' | b'8' | b'9') && (if rest() < 2 { 0 } else { 11 - rest() }) == digit(text[8])
+    digits(text, 9)
+        && matches!(text[0], b'1'..=b'3' | b'5' | b'6' | b'8' | b'9')
+        && (if rest() < 2 { 0 } else { 11 - rest() }) == digit(text[8])
 }
 
 /// The Czech and Slovak birth number.
@@ -296,7 +317,10 @@ pub(super) fn cz_rc(text: &[u8]) -> bool {
 /// Romania's personal code.
 pub(super) fn ro_cnp(text: &[u8]) -> bool {
     let rest = || weighted(text, &[2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9]) % 11;
-    digits(text, 13) && text[0] > b'0' && yymmdd(&text[1..]) && (if rest() == 10 { 1 } else { rest() }) == digit(text[12])
+    digits(text, 13)
+        && text[0] > b'0'
+        && yymmdd(&text[1..])
+        && (if rest() == 10 { 1 } else { rest() }) == digit(text[12])
 }
 
 /// Croatia's personal number.
@@ -331,7 +355,9 @@ pub(super) fn br_cnpj(text: &[u8]) -> bool {
 pub(super) fn cl_rut(text: &[u8]) -> bool {
     let Some((last, body)) = text.split_last() else { return false };
     let sum: u32 = body.iter().rev().zip([2, 3, 4, 5, 6, 7].iter().cycle()).map(|(c, weight)| digit(*c) * weight).sum();
-    matches!(body.len(), 7 | 8) && body.iter().all(u8::is_ascii_digit) && b"0123456789K0"[11 - (sum % 11) as usize] == *last
+    matches!(body.len(), 7 | 8)
+        && body.iter().all(u8::is_ascii_digit)
+        && b"0123456789K0"[11 - (sum % 11) as usize] == *last
 }
 
 /// Argentina's CUIT and CUIL.
@@ -365,7 +391,9 @@ pub(super) fn vin(text: &[u8]) -> bool {
     };
     let weights = [8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2];
     let sum = text.iter().zip(weights).try_fold(0, |sum, (c, weight)| value(*c).map(|value| sum + value * weight));
-    text.len() == 17 && text.iter().any(u8::is_ascii_uppercase) && sum.is_some_and(|sum| b"0123456789X"[(sum % 11) as usize] == text[8])
+    text.len() == 17
+        && text.iter().any(u8::is_ascii_uppercase)
+        && sum.is_some_and(|sum| b"0123456789X"[(sum % 11) as usize] == text[8])
 }
 
 /// A bitcoin address: base 58 with a double SHA-256 (BIP 13), or bech32 (BIP 173, 350).
@@ -398,12 +426,15 @@ fn bech32(text: &str) -> bool {
     let Some(data) = text.strip_prefix("bc1").filter(|data| (11..=71).contains(&data.len())) else { return false };
     let mut sum: u32 = 1;
     // The prefix `bc`, spread out: high bits, a zero, low bits.
-    let values = [3, 3, 0, 2, 3].into_iter().map(Some).chain(data.bytes().map(|c| ALPHABET.iter().position(|a| *a == c)));
+    let values =
+        [3, 3, 0, 2, 3].into_iter().map(Some).chain(data.bytes().map(|c| ALPHABET.iter().position(|a| *a == c)));
     for value in values {
         let Some(value) = value else { return false };
         let top = sum >> 25;
         sum = (sum & 0x1ff_ffff) << 5 ^ u32::try_from(value).unwrap_or(0);
-        for (bit, generator) in [0x3b6a_57b2, 0x2650_8e6d, 0x1ea1_19fa, 0x3d42_33dd, 0x2a14_62b3].into_iter().enumerate() {
+        for (bit, generator) in
+            [0x3b6a_57b2, 0x2650_8e6d, 0x1ea1_19fa, 0x3d42_33dd, 0x2a14_62b3].into_iter().enumerate()
+        {
             if top >> bit & 1 == 1 {
                 sum ^= generator;
             }
@@ -463,6 +494,8 @@ mod tests {
         // The first block's, and the examples of BIP 173.
         assert!(bitcoin("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"));
         assert!(bitcoin("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"));
-        assert!(!bitcoin("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb") && !bitcoin("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5"));
+        assert!(
+            !bitcoin("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb") && !bitcoin("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5")
+        );
     }
 }

@@ -109,9 +109,15 @@ mod tests {
 
     #[test]
     fn letters_are_folded_and_japanese_stays_whole() {
-        for (text, folded) in
-            [("Größe", "grosse"), ("ŁÓDŹ", "lodz"), ("İpek", "ipek"), ("がく", "がく"), ("Йод", "иод"), ("٥٦", "56"), ("김", "김")]
-        {
+        for (text, folded) in [
+            ("Größe", "grosse"),
+            ("ŁÓDŹ", "lodz"),
+            ("İpek", "ipek"),
+            ("がく", "がく"),
+            ("Йод", "иод"),
+            ("٥٦", "56"),
+            ("김", "김"),
+        ] {
             assert_eq!(fold(text), folded);
         }
     }
