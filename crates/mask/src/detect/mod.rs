@@ -5,17 +5,21 @@
 //! person decides: that nothing was found does not mean that nothing is there.
 
 mod class;
+mod draft;
 mod names;
 mod numbers;
 mod people;
 mod relate;
+mod sampler;
 mod spans;
 mod sums;
 mod values;
 mod words;
 
 pub use class::{CLASSES, Class, Standing};
+pub use draft::{Draft, Proposal, draft, vetoes};
 pub use relate::{Place, detect};
+pub use sampler::Sampler;
 use serde::Serialize;
 pub use spans::{Span, spans};
 pub use values::{MOST, Sample};
