@@ -113,7 +113,10 @@ fn broken(text: &str, schemas: &Schemas) -> BTreeSet<String> {
         Err(error) => error.findings().to_vec(),
     };
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error && finding.code != "POL-001");
-    errors.filter_map(|finding| finding.site.field.clone()).collect()
+    let named = |site: &reenact_model::Site| {
+        Some(format!("{}/{}.{}", site.service.as_ref()?, site.entity.as_ref()?, site.field.as_ref()?))
+    };
+    errors.filter_map(|finding| named(&finding.site)).collect()
 }
 
 /// Fields that refer to each other, each group by the numbers of its places.

@@ -30,6 +30,9 @@ use values::{Guess, Look};
 /// The least score at which a field counts as found.
 pub const LEAST: f64 = 0.5;
 
+/// How much a mere likeness of values counts in a record of things.
+const THING: f64 = 0.54;
+
 /// The form of a field's values, as far as its type tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
@@ -79,14 +82,22 @@ pub fn classify(facts: &Facts<'_>) -> Option<Detection> {
 
 /// Weighs name, type and values; what is found may score below [`LEAST`].
 fn weigh(facts: &Facts<'_>, subject: Subject) -> Option<Detection> {
-    let said = names::said(facts.name);
+    let alone = names::said(facts.name);
+    // A name that says little or nothing may say more with that of what holds it: `payment_card.number`.
+    let said = if alone.as_ref().is_none_or(|said| said.class.is_some() && said.weight == Weight::Weak)
+        && !facts.entity.is_empty()
+    {
+        names::said_in(facts.entity, facts.name).filter(|said| said.weight > Weight::Weak).or(alone)
+    } else {
+        alone
+    };
     let look = facts.sample.map(values::look).unwrap_or_default();
     let seen = facts.sample.map_or(0, Sample::distinct);
     let by_name = said.as_ref().and_then(|said| Some((said.class?, by_name(said, subject, facts.form))));
     let mut evidence = Vec::new();
     let Some((class, mut score)) = by_name else {
         let guess = look.guesses.first()?;
-        let score = guess.score * alone(guess, said.as_ref(), subject, facts);
+        let score = guess.score * unnamed(guess, said.as_ref(), subject, facts);
         return Some(Detection { class: guess.class, score, evidence: vec![guess.why.clone()] });
     };
     if let Some(said) = &said {
@@ -104,7 +115,10 @@ fn weigh(facts: &Facts<'_>, subject: Subject) -> Option<Detection> {
         }
         (_, Some(kin)) => {
             evidence.push(kin.why.clone());
-            score = 1.0 - (1.0 - score) * (1.0 - kin.score);
+            // In a record of things a word that could mean anything is no more than the likeness.
+            let weak = subject == Subject::Thing && said.as_ref().is_some_and(|said| said.weight < Weight::Strong);
+            score =
+                if weak && !kin.proof { score.max(kin.score * THING) } else { 1.0 - (1.0 - score) * (1.0 - kin.score) };
             if kin.proof || vague(class) {
                 class = kin.class;
             }
@@ -120,7 +134,8 @@ fn by_name(said: &Said, subject: Subject, form: Form) -> f64 {
         (Weight::Strong, _) => 0.92,
         (Weight::Medium, Subject::Person) => 0.85,
         (Weight::Medium, Subject::Unknown) => 0.75,
-        (Weight::Medium, Subject::Thing) => 0.52,
+        (Weight::Medium, Subject::Thing) if said.class == Some(Class::FreeText) => 0.52,
+        (Weight::Medium, Subject::Thing) => 0.45,
         (Weight::Weak, Subject::Person) => 0.72,
         (Weight::Weak, Subject::Unknown) => 0.55,
         (Weight::Weak, Subject::Thing) => 0.25,
@@ -169,7 +184,7 @@ fn by_name(said: &Said, subject: Subject, form: Form) -> f64 {
 }
 
 /// How much a guess from values counts without a class in the name.
-fn alone(guess: &Guess, said: Option<&Said>, subject: Subject, facts: &Facts<'_>) -> f64 {
+fn unnamed(guess: &Guess, said: Option<&Said>, subject: Subject, facts: &Facts<'_>) -> f64 {
     if guess.proof {
         return if facts.form == Form::Number && guess.score < 0.9 { 0.7 } else { 1.0 };
     }
@@ -177,7 +192,7 @@ fn alone(guess: &Guess, said: Option<&Said>, subject: Subject, facts: &Facts<'_>
     // A name that says something else, or a record of things, makes a mere likeness an accident.
     let named = match (said.is_some(), subject) {
         (true, _) => 0.6,
-        (false, Subject::Thing) if !facts.name.is_empty() => 0.75,
+        (false, Subject::Thing) if !facts.name.is_empty() => THING,
         _ => 1.0,
     };
     numeric * named

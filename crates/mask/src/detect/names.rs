@@ -647,18 +647,37 @@ pub(super) fn subject(entity: &str) -> Subject {
 
 /// What a field's name says, if anything.
 pub(super) fn said(name: &str) -> Option<Said> {
+    read(&[], name)
+}
+
+/// What a field's name says with that of what holds it: `payment_card.number`. At least one word of the field takes part.
+pub(super) fn said_in(entity: &str, name: &str) -> Option<Said> {
+    let outer: Vec<String> = words(entity).iter().map(|word| singular(word).to_owned()).collect();
+    read(&outer, name)
+}
+
+fn read(outer: &[String], name: &str) -> Option<Said> {
     let lexicon = &*LEXICON;
     let all: Vec<String> = words(name);
     let whole = all.concat();
-    if let Some(said) = find(&whole, lexicon) {
+    if outer.is_empty()
+        && let Some(said) = find(&whole, lexicon)
+    {
         return Some(said.clone());
     }
-    let words: Vec<String> =
+    let inner: Vec<String> =
         all.iter().flat_map(|word| apart(word, lexicon)).filter(|word| !FILLERS.contains(&word.as_str())).collect();
+    let words: Vec<String> = outer.iter().chain(&inner).cloned().collect();
     let mut found: Vec<(usize, usize, &Said)> = Vec::new();
     for from in 0..words.len() {
-        for to in from + 1..=words.len().min(from + lexicon.longest) {
-            if let Some(said) = find(&words[from..to].concat(), lexicon) {
+        for to in (from + 1).max(outer.len() + usize::from(!outer.is_empty()))..=words.len().min(from + lexicon.longest)
+        {
+            let joined = words[from..to].concat();
+            // Two or three letters mean much in some language; among other words they are an accident.
+            let stray = joined.len() <= 3 && joined.is_ascii() && words.len() > 1;
+            if let Some(said) = find(&joined, lexicon)
+                && (!stray || said.language == "en" || words.iter().any(|word| among(PEOPLE, word)))
+            {
                 found.push((from, to, said));
             }
         }
@@ -706,17 +725,13 @@ fn strong_number(said: &Said) -> bool {
                 | Class::DrivingLicence
                 | Class::HealthId
                 | Class::BankAccount
-                | Class::Card
                 | Class::DeviceId
                 | Class::SocialHandle
                 | Class::Username
                 | Class::Phone
-                | Class::Postcode
                 | Class::Token
                 | Class::Password
                 | Class::CompanyId
-                | Class::LicencePlate
-                | Class::VehicleId
         )
     )
 }

@@ -93,6 +93,7 @@ pub fn detect(places: &[Place], relationships: &[Relationship]) -> Vec<Option<De
         }
     }
     let mut found = look(&subjects);
+    addresses(places, relationships, &mut found);
     // The key of a record about a person stands for that person.
     for (place, found) in places.iter().zip(&mut found) {
         let about = subjects.get(&place.field.entity) == Some(&Subject::Person);
@@ -109,6 +110,37 @@ pub fn detect(places: &[Place], relationships: &[Relationship]) -> Vec<Option<De
     }
     propagate(places, relationships, &mut found);
     found.into_iter().map(|found| found.filter(|found| found.score >= LEAST)).collect()
+}
+
+/// A state or a country beside a street, or in a table that a record with a street refers to, is a part of that address.
+fn addresses(places: &[Place], relationships: &[Relationship], found: &mut [Option<Detection>]) {
+    let street = |found: &Detection| {
+        matches!(found.class, Class::Street | Class::Address | Class::Postcode) && found.score >= 0.8
+    };
+    let mut parts: BTreeSet<&EntityId> = places
+        .iter()
+        .zip(found.iter())
+        .filter(|(_, found)| found.as_ref().is_some_and(street))
+        .map(|(place, _)| &place.field.entity)
+        .collect();
+    for _ in 0..2 {
+        let parents: Vec<&EntityId> = relationships
+            .iter()
+            .filter(|edge| parts.contains(&edge.child.entity))
+            .map(|edge| &edge.parent.entity)
+            .collect();
+        parts.extend(parents);
+    }
+    for (place, found) in places.iter().zip(found.iter_mut()) {
+        let Some(found) = found else { continue };
+        let named = found.score < 0.8
+            && found.score >= 0.4
+            && matches!(found.class, Class::City | Class::Region | Class::Country);
+        if named && parts.contains(&place.field.entity) {
+            found.score = 0.8;
+            found.evidence.push("it belongs to an address".to_owned());
+        }
+    }
 }
 
 /// What refers to a field holds what that field holds.

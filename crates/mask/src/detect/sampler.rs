@@ -91,7 +91,13 @@ impl Sampler {
     }
 
     /// The fields that a policy must decide, as far as schema and rows tell, each with its sample.
-    pub fn places(self) -> Vec<Place> {
+    pub fn places(mut self) -> Vec<Place> {
+        // A payload without a known path is one field, until a rule names what is inside.
+        for column in self.decoders.keys() {
+            if !self.samples.keys().any(|path| path.column == *column) {
+                self.samples.insert(FieldPath::column(column), Sample::default());
+            }
+        }
         let entity = &self.entity;
         let form = |path: &FieldPath| match entity.field(&path.column) {
             Some(field) if path.path.is_none() => form(field),
