@@ -7,7 +7,14 @@ fn fields_are_classified_and_no_value_is_told() {
     let shop = Shop::open();
     let told = shop.run(&["detect", "pipeline.yaml"]);
     assert!(told.status.success(), "{}", text(&told));
-    for part in ["customers/customers.email", "email", "customers/customers.name", "person-name", "orders/orders.customer_id", "subject-id"] {
+    for part in [
+        "customers/customers.email",
+        "email",
+        "customers/customers.name",
+        "person-name",
+        "orders/orders.customer_id",
+        "subject-id",
+    ] {
         assert!(text(&told).contains(part), "{part}: {}", text(&told));
     }
     assert!(!text(&told).to_lowercase().contains("canary"), "{}", text(&told));

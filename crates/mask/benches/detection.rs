@@ -1,7 +1,14 @@
-//! How well detection does on labelled data: `REENACT_DATASETS=… cargo bench -p reenact-mask --bench detection` prints the tables of
+//! How well detection does on labelled data: `REENACT_DATASETS=… cargo test -p reenact-mask --bench detection` prints the tables of
 //! `docs/detection.md`.
 
-#![allow(clippy::print_stdout, clippy::expect_used, missing_docs, unreachable_pub, dead_code, reason = "a benchmark prints")]
+#![allow(
+    clippy::print_stdout,
+    clippy::expect_used,
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    reason = "a benchmark prints"
+)]
 
 use std::path::PathBuf;
 

@@ -11,7 +11,7 @@ use reenact_model::catalog::{Field, Schemas};
 use reenact_model::error::Severity;
 use reenact_model::{Entity, EntityId, FieldId, FieldPath, ValueType};
 
-use super::class::{Class, Standing};
+use super::class::Class;
 use super::relate::Place;
 use super::{Detection, Form, names, values};
 use crate::kernels::{self, Args, Guarantees, Injective, Shape};
@@ -181,7 +181,7 @@ fn alone(place: &Place, found: Option<&Detection>, entity: Option<&Entity>) -> P
 fn instead(class: Class, form: Form) -> &'static str {
     match (class, form) {
         (Class::DateOfBirth, _) => "birth_date",
-        (Class::SubjectId, Form::Number) | (_, Form::Number) => "integer",
+        (_, Form::Number) => "integer",
         (_, Form::Bytes) => "empty",
         (_, Form::Day | Form::Moment) => "date_truncate",
         _ => "token",
@@ -373,9 +373,4 @@ fn write(places: &[Place], found: &[Option<Detection>], proposals: &[Proposal]) 
         }
     }
     out
-}
-
-/// Whether a class is one that a `keep` must not pass without a word.
-pub fn vetoes(class: Class) -> bool {
-    matches!(class.standing(), Standing::Direct | Standing::Secret)
 }

@@ -17,7 +17,7 @@ mod values;
 mod words;
 
 pub use class::{CLASSES, Class, Standing};
-pub use draft::{Draft, Proposal, draft, vetoes};
+pub use draft::{Draft, Proposal, draft};
 pub use relate::{Place, detect};
 pub use sampler::Sampler;
 use serde::Serialize;
@@ -155,8 +155,8 @@ fn by_name(said: &Said, subject: Subject, form: Form) -> f64 {
                 | Class::Location
         ),
         Form::Truth => matches!(class, Class::Gender | Class::Health),
-        Form::Day => class == Class::DateOfBirth,
-        Form::Moment => class == Class::DateOfBirth,
+        // The day on which a card ends belongs to the card.
+        Form::Day | Form::Moment => matches!(class, Class::DateOfBirth | Class::Card),
         Form::Number => !matches!(
             class,
             Class::PersonName
@@ -206,12 +206,13 @@ fn unlike(class: Class, said: Option<&Said>, look: &Look, seen: usize, evidence:
     if let Some(plain) = look.plain {
         let fits = match plain {
             "hashes" | "UUIDs" => !matches!(family(class), Family::Name | Family::Place | Family::Day),
-            "days" => class == Class::DateOfBirth,
-            "moments" => class == Class::DateOfBirth,
+            "days" | "moments" => matches!(class, Class::DateOfBirth | Class::Card),
             "truth values" => matches!(class, Class::Gender | Class::Health),
             "small numbers" => matches!(
                 class,
                 Class::Age
+                    | Class::Location
+                    | Class::Phone
                     | Class::Gender
                     | Class::SubjectId
                     | Class::Password

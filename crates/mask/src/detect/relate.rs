@@ -73,22 +73,22 @@ pub fn detect(places: &[Place], relationships: &[Relationship]) -> Vec<Option<De
         places.iter().map(|place| (place.field.entity.clone(), names::subject(&entity_name(place)))).collect();
     let first = look(&subjects);
     for (entity, subject) in &mut subjects {
-        let told: BTreeSet<Class> = places
+        let classes: BTreeSet<Class> = places
             .iter()
             .zip(&first)
             .filter(|(place, _)| place.field.entity == *entity)
             .filter_map(|(_, found)| found.as_ref().filter(|found| found.score >= 0.8).map(|found| found.class))
             .collect();
-        let named = told.iter().any(|class| {
+        let has_name = classes.iter().any(|class| {
             matches!(
                 class,
                 Class::GivenName | Class::FamilyName | Class::PersonName | Class::DateOfBirth | Class::NationalId
             )
         });
-        let reached = told.iter().any(|class| {
+        let reached = classes.iter().any(|class| {
             matches!(class, Class::Email | Class::Phone | Class::Password | Class::Address | Class::Gender)
         });
-        if *subject == Subject::Unknown && (told.contains(&Class::GivenName) || (named && reached)) {
+        if *subject == Subject::Unknown && (classes.contains(&Class::GivenName) || (has_name && reached)) {
             *subject = Subject::Person;
         }
     }

@@ -411,7 +411,7 @@ fn base58(text: &str) -> bool {
         let Some(mut carry) = ALPHABET.iter().position(|a| *a == c) else { return false };
         for byte in bytes.iter_mut().rev() {
             carry += usize::from(*byte) * 58;
-            *byte = (carry % 256) as u8;
+            *byte = u8::try_from(carry % 256).unwrap_or(0);
             carry /= 256;
         }
         if carry > 0 {
@@ -450,7 +450,8 @@ mod tests {
     #[test]
     fn published_numbers_pass_and_no_neighbour_does() {
         // Examples of the authorities, of Wikipedia or of standards; none is a person's.
-        let known: &[(fn(&[u8]) -> bool, &str)] = &[
+        type Check = fn(&[u8]) -> bool;
+        let known: &[(Check, &str)] = &[
             (gtin, "4006381333931"),
             (aba, "021000021"),
             (de_rvnr, "15070649C103"),

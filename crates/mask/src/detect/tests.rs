@@ -56,6 +56,11 @@ fn longer_phrases_and_qualifiers_take_a_word_away() {
 fn a_weak_word_needs_a_record_about_people() {
     assert_eq!(by_name("name", "customers"), Some(Class::PersonName));
     assert_eq!(by_name("name", "products"), None);
+    // What holds a field tells what it is.
+    assert_eq!(by_name("line1", "Address"), Some(Class::Street));
+    assert_eq!(by_name("expiryMonth", "PaymentCard"), Some(Class::Card));
+    assert_eq!(by_name("mailEventId", "attachments"), None);
+    assert_eq!(by_name("billingNif", "orders"), Some(Class::TaxId));
     assert_eq!(by_name("description", "film_category"), None);
 }
 

@@ -127,7 +127,7 @@ pub(super) fn look(sample: &Sample) -> Look {
     let mut add =
         |class: Class, score: f64, proof: bool, why: String| look.guesses.push(Guess { class, score, proof, why });
 
-    let proofs: [(Class, f64, f64, &str, &dyn Fn(&str) -> bool); 9] = [
+    let proofs: [(Class, f64, f64, &str, Test<'_>); 9] = [
         (Class::Email, 0.5, 0.99, "are e-mail addresses", &spans::is_email),
         (Class::Iban, 0.5, 0.99, "have the check digits of an IBAN", &|v| spans::is_iban(&compact(v))),
         (Class::Ip, 0.6, 0.97, "are IP addresses", &spans::is_ip),
@@ -164,12 +164,16 @@ pub(super) fn look(sample: &Sample) -> Look {
     look
 }
 
+/// A question to one value.
+type Test<'a> = &'a dyn Fn(&str) -> bool;
+
+/// The share of values to which the answer is yes.
 type Share<'a> = &'a dyn Fn(&dyn Fn(&str) -> bool) -> f64;
 
 /// What values plainly are that is no datum of a person.
 fn plain(share: Share<'_>) -> Option<&'static str> {
     let hex = |v: &str| matches!(v.len(), 32 | 40 | 56 | 64 | 96 | 128) && v.bytes().all(|c| c.is_ascii_hexdigit());
-    let kinds: [(&'static str, f64, &dyn Fn(&str) -> bool); 9] = [
+    let kinds: [(&'static str, f64, Test<'_>); 9] = [
         ("truth values", 0.95, &|v| {
             matches!(
                 v.to_ascii_lowercase().as_str(),
@@ -377,7 +381,7 @@ fn is_postcode(value: &str) -> bool {
 fn is_plate(value: &str) -> bool {
     let arabic = value.chars().any(|c| ('\u{621}'..='\u{64a}').contains(&c));
     let kana = value.chars().any(|c| ('\u{3041}'..='\u{3096}').contains(&c));
-    let number = fold(value).chars().filter(|c| c.is_ascii_digit()).count();
+    let number = fold(value).chars().filter(char::is_ascii_digit).count();
     if arabic {
         return (1..=4).contains(&number)
             && fold(value).split_whitespace().filter(|w| w.chars().count() == 1 && !w.is_ascii()).count() >= 2;
@@ -454,10 +458,10 @@ fn forms(sample: &Sample, share: Share<'_>, look: &mut Look) {
         let firsts: HashSet<&str> = values.iter().filter_map(|v| v.get(..1)).collect();
         match length {
             5 if firsts.len() >= 3 || zeros > 0.0 => {
-                add(Class::Postcode, 0.58, false, format!("{count} values are numbers of five digits"))
+                add(Class::Postcode, 0.58, false, format!("{count} values are numbers of five digits"));
             }
             6 if firsts.len() >= 3 => {
-                add(Class::Postcode, 0.53, false, format!("{count} values are numbers of six digits"))
+                add(Class::Postcode, 0.53, false, format!("{count} values are numbers of six digits"));
             }
             9..=12 | 15 if times < 0.95 => add(
                 Class::NationalId,
@@ -516,10 +520,10 @@ fn credentials(values: &[String], share: Share<'_>, look: &mut Look) {
     let stems: HashSet<&String> = tailed.iter().collect();
     let logins = share(&login);
     let digits = ratio(tailed.len(), count);
-    let personal = share(&|v| people::in_login(v));
+    let personal = share(&people::in_login);
     let various = ratio(stems.len(), tailed.len().max(1)) >= 0.6;
     if logins >= 0.9
-        && ((digits >= 0.15 && digits < 0.95 && various)
+        && (((0.15..0.95).contains(&digits) && various)
             || personal >= 0.4
             || (digits >= 0.95 && various && personal >= 0.2))
     {

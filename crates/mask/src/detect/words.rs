@@ -27,8 +27,8 @@ pub(super) fn fold(text: &str) -> String {
             'þ' | 'Þ' => out.push_str("th"),
             'ı' => out.push('i'),
             // Digits of Arabic and of Persian.
-            '\u{660}'..='\u{669}' => out.push(char::from(b'0' + (u32::from(c) - 0x660) as u8)),
-            '\u{6f0}'..='\u{6f9}' => out.push(char::from(b'0' + (u32::from(c) - 0x6f0) as u8)),
+            '\u{660}'..='\u{669}' => out.extend(char::from_digit(u32::from(c) - 0x660, 10)),
+            '\u{6f0}'..='\u{6f9}' => out.extend(char::from_digit(u32::from(c) - 0x6f0, 10)),
             _ => out.extend(c.to_lowercase()),
         }
     }

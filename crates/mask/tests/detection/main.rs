@@ -20,7 +20,9 @@ fn folder() -> Option<PathBuf> {
 
 fn show(wrong: &[String]) {
     if std::env::var_os("REENACT_WRONG").is_some() {
-        wrong.iter().for_each(|line| println!("{line}"));
+        for line in wrong {
+            println!("{line}");
+        }
     }
 }
 
