@@ -57,7 +57,7 @@ async fn measure(set: &str, pipeline: &Pipeline, tally: &mut BTreeMap<String, Ta
             (true, Some(_)) => tally.hit += 1,
             (true, None) => tally.missed.push(name.clone()),
             (false, Some(found)) => {
-                tally.wrong.push(format!("{name} ({} {:.2}: {})", found.class, found.score, found.evidence.join("; ")))
+                tally.wrong.push(format!("{name} ({} {:.2}: {})", found.class, found.score, found.evidence.join("; ")));
             }
             (false, None) => {}
         }
