@@ -1,6 +1,6 @@
 //! What fields hold of people: found by their names, by a sample of their values, by their neighbours and by what refers to them.
 //!
-//! Hidden here: how the evidence is weighed. [`names`] reads a field's name in many languages, [`values`] lets a sample vote, [`relate`] looks
+//! Hidden here: how the evidence is weighed. `names` reads a field's name in many languages, `values` lets a sample vote, `relate` looks
 //! at the record around it and at references. A [`Detection`] says what was found and why, in words, and never with a value. It proposes; a
 //! person decides: that nothing was found does not mean that nothing is there.
 
