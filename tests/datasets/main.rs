@@ -4,6 +4,7 @@
 //! `shared/datasets` beside the repository. Without them these tests say so, and pass.
 
 mod astronomy;
+mod detection;
 mod incident;
 mod music;
 mod servers;
@@ -18,7 +19,7 @@ use std::sync::Once;
 use futures::FutureExt as _;
 
 /// The tests of this file that need the sets.
-const TESTS: usize = 6;
+const TESTS: usize = 7;
 
 /// The folder of the sets; tells loudly, once, if it is missing.
 fn datasets() -> Option<PathBuf> {

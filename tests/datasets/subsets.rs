@@ -23,17 +23,17 @@ struct Expected {
 }
 
 /// A set, and how the examples capture it.
-struct Set {
+pub(crate) struct Set {
     data: &'static str,
-    kind: Kind,
-    service: &'static str,
-    variable: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) service: &'static str,
+    pub(crate) variable: &'static str,
     rooted: &'static [(&'static str, &'static str)],
-    whole: &'static str,
+    pub(crate) whole: &'static str,
     rows: u64,
 }
 
-const FILMS: Set = Set {
+pub(crate) const FILMS: Set = Set {
     data: "sql/pagila-pg",
     kind: Kind::Postgres,
     service: "rental",
@@ -42,7 +42,7 @@ const FILMS: Set = Set {
     whole: "pagila/whole.yaml",
     rows: 46_273,
 };
-const FILMS_IN_MYSQL: Set = Set {
+pub(crate) const FILMS_IN_MYSQL: Set = Set {
     data: "sql/sakila-mysql",
     kind: Kind::Mysql,
     service: "rental",
@@ -51,7 +51,7 @@ const FILMS_IN_MYSQL: Set = Set {
     whole: "sakila/whole.yaml",
     rows: 47_273,
 };
-const TRADE: Set = Set {
+pub(crate) const TRADE: Set = Set {
     data: "sql/northwind-pg",
     kind: Kind::Postgres,
     service: "trade",
@@ -60,7 +60,7 @@ const TRADE: Set = Set {
     whole: "northwind/whole.yaml",
     rows: 3_362,
 };
-const PARCELS: Set = Set {
+pub(crate) const PARCELS: Set = Set {
     data: "sql/shop-cycle-pg",
     kind: Kind::Postgres,
     service: "shop",
@@ -79,7 +79,7 @@ fn expected(folder: &Path, set: &Set) -> Vec<Expected> {
     of_set
 }
 
-fn load(folder: &Path, set: &Set, production: &Servers) {
+pub(crate) fn load(folder: &Path, set: &Set, production: &Servers) {
     let dsn = production.dsn(set.service);
     let at = |names: &[&str]| names.iter().map(|name| folder.join(set.data).join(name)).collect::<Vec<_>>();
     match set.data {

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Parser, Debug)]
 #[command(name = "reenact", version, max_term_width = 110)]
 pub(crate) struct Cli {
-    /// How results are written to stdout: `text` or `json`; for `plan` also the file that takes the plan
+    /// How results are written to stdout: `text` or `json`; for `plan` and `init` also the file that takes the result
     #[arg(short, long, global = true, value_name = "FORMAT", default_value = "text")]
     pub(crate) output: Output,
     #[command(subcommand)]
@@ -22,7 +22,7 @@ pub(crate) enum Output {
     Text,
     /// One JSON document with `format` and `format_version`
     Json,
-    /// `plan -o FILE`: the plan into a file
+    /// `plan -o FILE`, `init -o FILE`: the result into a file
     File(PathBuf),
 }
 
@@ -70,9 +70,40 @@ pub(crate) enum Command {
     Keys(Keys),
     /// List the masks
     Masks,
+    /// Tell which fields hold personal data: by their names, and by a bounded sample of their values, of which none is shown or kept
+    Detect(Detect),
+    /// Write a policy's draft into the file that `-o` names: every field of a pipeline's services decided, or left to you
+    Init(Init),
     /// Review a policy: what it decides, what is wrong with it, what a change of it means
     #[command(subcommand)]
     Policy(PolicyCommand),
+}
+
+/// How much is read to tell what fields hold.
+#[derive(Args, Debug)]
+pub(crate) struct SampleArgs {
+    /// The most records of each table, key family or topic that are looked at, from its beginning
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub(crate) sample: usize,
+    /// Read no record: judge by names and types alone
+    #[arg(long, conflicts_with = "sample")]
+    pub(crate) names_only: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Detect {
+    /// The pipeline's file; its policy need not be there
+    pub(crate) pipeline: PathBuf,
+    #[command(flatten)]
+    pub(crate) sample: SampleArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Init {
+    /// The pipeline's file; its policy need not be there
+    pub(crate) pipeline: PathBuf,
+    #[command(flatten)]
+    pub(crate) sample: SampleArgs,
 }
 
 #[derive(Subcommand, Debug)]

@@ -3,6 +3,7 @@
 pub(crate) mod bundle;
 pub(crate) mod capture;
 pub(crate) mod demo;
+pub(crate) mod detect;
 pub(crate) mod environment;
 pub(crate) mod keys;
 pub(crate) mod masks;

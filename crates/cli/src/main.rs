@@ -98,7 +98,7 @@ async fn interrupted() {
 
 async fn dispatch(cli: Cli) -> reenact_model::Result<u8> {
     let output = cli.output;
-    if let (Output::File(file), false) = (&output, matches!(cli.command, Command::Plan(_))) {
+    if let (Output::File(file), false) = (&output, matches!(cli.command, Command::Plan(_) | Command::Init(_))) {
         let message = format!("`{}` is no format of this command", file.display());
         return Err(
             reenact_model::Error::new(reenact_model::Class::Input, message).help("write `-o text` or `-o json`")
@@ -120,6 +120,8 @@ async fn dispatch(cli: Cli) -> reenact_model::Result<u8> {
         Command::Gc(args) => commands::environment::gc(&args).await,
         Command::Mark(args) => commands::environment::mark(&args).await,
         Command::Keys(args) => commands::keys::run(&args),
+        Command::Detect(args) => commands::detect::run(&args, json).await,
+        Command::Init(args) => commands::detect::init(&args, &output).await,
         Command::Masks => Ok(commands::masks::run(json)),
         Command::Policy(PolicyCommand::Check(args)) => commands::policy::check(&args, json).await,
         Command::Policy(PolicyCommand::Diff(args)) => commands::policy::diff(&args, json).await,

@@ -5,6 +5,7 @@
 //! children, and reads everything back. Neither prints: progress is told as [`Event`]s.
 
 pub mod capture;
+pub mod detect;
 pub mod events;
 pub mod pipeline;
 pub mod places;

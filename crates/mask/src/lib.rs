@@ -5,6 +5,7 @@
 //! is a plan that keys have joined. Only this crate turns [`reenact_model::Captured`] rows into [`Masked`] ones.
 
 mod checks;
+pub mod detect;
 pub mod domain;
 pub mod kernels;
 pub mod masked;

@@ -117,6 +117,11 @@ impl Site {
         Self { field: Some(id.field.to_string()), ..Self::entity(&id.entity) }
     }
 
+    /// Whether both name the same service, entity and field.
+    pub fn same_place(&self, other: &Self) -> bool {
+        self.service == other.service && self.entity == other.entity && self.field == other.field
+    }
+
     /// The same site at a place in a text.
     #[must_use]
     pub fn with_span(mut self, span: Option<Span>) -> Self {

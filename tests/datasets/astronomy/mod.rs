@@ -6,6 +6,7 @@ mod target;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use reenact_engine::pipeline::Pipeline;
 use reenact_engine::record::Grade;
 use reenact_environment::Endpoint;
 use reenact_model::Kind;
@@ -44,7 +45,17 @@ async fn an_order_is_captured_from_cart_event_and_rows() {
     .await;
 }
 
-async fn captured(folder: &Path, production: &Servers, file: &str, seed: Option<&str>) -> Incident {
+/// Loads the shop into its stores; `folder` holds all sets.
+pub(crate) async fn load(folder: &Path, production: &Servers) {
+    let _ = production::load(&folder.join("scenario-otel"), production).await;
+}
+
+/// The pipeline of the whole shop; `folder` holds all sets.
+pub(crate) fn whole_pipeline(folder: &Path, production: &Servers) -> Pipeline {
+    shop(&folder.join("scenario-otel"), production, "otel/whole.yaml")
+}
+
+fn shop(folder: &Path, production: &Servers, file: &str) -> Pipeline {
     let proto = folder.join("demo.proto");
     let proto = proto.to_str().expect("a path of text");
     let place = production.dsn("events").place();
@@ -54,7 +65,11 @@ async fn captured(folder: &Path, production: &Servers, file: &str, seed: Option<
         ("SHOP_URL", production.dsn("shop").expose()),
         ("OTEL_PROTO", proto),
     ];
-    Incident::capture(pipeline(file, &variables), seed).await
+    pipeline(file, &variables)
+}
+
+async fn captured(folder: &Path, production: &Servers, file: &str, seed: Option<&str>) -> Incident {
+    Incident::capture(shop(folder, production, file), seed).await
 }
 
 /// Replays into servers of its own, and looks at them.

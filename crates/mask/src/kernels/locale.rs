@@ -42,6 +42,11 @@ pub(super) fn find(name: Option<&str>) -> &'static Locale {
     name.and_then(|name| LOCALES.iter().find(|locale| locale.name == name)).unwrap_or(&LOCALES[0])
 }
 
+/// Given and family names of every locale.
+pub(super) fn names() -> impl Iterator<Item = (&'static [&'static str], &'static [&'static str])> {
+    LOCALES.iter().map(|locale| (locale.first, locale.last))
+}
+
 // One word a line would be ten times as long.
 #[rustfmt::skip]
 static LOCALES: [Locale; 12] = [

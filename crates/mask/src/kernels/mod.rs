@@ -157,6 +157,11 @@ pub trait Mask: fmt::Debug + Send + Sync {
     fn apply(&self, cell: &Cell<'_>, text: &str, out: &mut String) -> Result<Option<()>, Unfit>;
 }
 
+/// Given and family names that masks invent, by locale.
+pub(crate) fn invented_names() -> impl Iterator<Item = (&'static [&'static str], &'static [&'static str])> {
+    locale::names()
+}
+
 /// The mask for what no rule names.
 pub(crate) fn redact_mask() -> impl Mask {
     redact::Redact

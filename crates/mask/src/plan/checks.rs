@@ -44,6 +44,10 @@ impl Plan {
                 if told.insert((entity.id.clone(), unique.clone())) {
                     let field = FieldPath::column(column);
                     let id = FieldId::new(&entity.id, &field);
+                    // That nothing decides it is a finding of its own, and the only one to mend.
+                    if findings.iter().any(|f| f.code == "POL-001" && f.site.same_place(&Site::field(&id))) {
+                        continue;
+                    }
                     let rule = self.decision(&id).and_then(|d| d.rule.clone());
                     let site = Site { rule: rule.clone(), span: span_of(policy, rule.as_deref()), ..Site::field(&id) };
                     let what = if unique == &entity.key { "a key" } else { "unique" };
