@@ -24,6 +24,8 @@ rules:
 pub(crate) struct Redis {
     child: Child,
     pub(crate) port: u16,
+    /// Where a replica has its copy written; nothing of it outlives this server.
+    _folder: tempfile::TempDir,
 }
 
 impl Redis {
@@ -34,9 +36,11 @@ impl Redis {
 
     fn at(port: u16) -> Self {
         let port = port.to_string();
-        let settings = ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path().display().to_string();
+        let settings = ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", &place];
         let child = Command::new("redis-server").args(settings).stdout(Stdio::null()).spawn().expect("redis-server");
-        let server = Self { child, port: port.parse().expect("a port") };
+        let server = Self { child, port: port.parse().expect("a port"), _folder: folder };
         let deadline = Instant::now() + Duration::from_secs(10);
         while TcpStream::connect(("127.0.0.1", server.port)).is_err() {
             assert!(Instant::now() < deadline, "the server does not come up");

@@ -56,7 +56,10 @@ impl Bucket {
         }
         scratch.clear();
         scratch.extend(self.blocks.iter().flatten());
-        // Most of them are sorted from the last time, and this sort goes on from there.
+        #[expect(
+            clippy::stable_sort_primitive,
+            reason = "many are sorted from the last time, and this sort goes on from there"
+        )]
         scratch.sort();
         scratch.dedup();
         self.settled = scratch.len();
@@ -107,7 +110,9 @@ impl Prints {
         let threads = if self.len() < MANY { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
         let settle = |buckets: &mut [Bucket]| {
             let mut scratch = Vec::new();
-            buckets.iter_mut().for_each(|bucket| bucket.settle(&mut scratch));
+            for bucket in buckets {
+                bucket.settle(&mut scratch);
+            }
         };
         std::thread::scope(|scope| {
             let mut parts = self.buckets.chunks_mut(BUCKETS.div_ceil(threads));
