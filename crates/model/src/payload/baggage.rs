@@ -42,7 +42,7 @@ pub(super) fn encode(node: &Node) -> Result<Vec<u8>, Undecodable> {
     Ok(out.into_bytes())
 }
 
-fn percent_decode(text: &str) -> Result<String, Undecodable> {
+pub(super) fn percent_decode(text: &str) -> Result<String, Undecodable> {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use reenact_mask::yaml::Spanned;
 use reenact_model::catalog::{Group, KeyFamily, Scope, Topic};
 use reenact_model::names::FieldId;
-use reenact_model::payload::{Codec, Format, Protobuf, Template};
-use reenact_model::{Dsn, Kind, Path};
+use reenact_model::payload::{Avro, Codec, Format, Protobuf, Template};
+use reenact_model::{Dsn, Kind, Path, Result};
 use serde::Deserialize;
 
 use super::Context;
@@ -86,7 +86,17 @@ struct CodecText {
     text: Option<Nothing>,
     json: Option<Nothing>,
     baggage: Option<Nothing>,
+    xml: Option<Nothing>,
+    form: Option<Nothing>,
+    url: Option<Nothing>,
+    jwt: Option<Nothing>,
+    base64: Option<Nothing>,
+    gzip: Option<Nothing>,
     protobuf: Option<ProtobufText>,
+    avro: Option<AvroText>,
+    /// Payloads within.
+    #[serde(default)]
+    inside: Vec<InnerText>,
 }
 
 #[derive(Deserialize)]
@@ -98,43 +108,106 @@ struct Nothing {}
 struct ProtobufText {
     file: String,
     message: String,
+    #[serde(default)]
+    confluent: bool,
 }
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AvroText {
+    file: String,
+    record: Option<String>,
+    #[serde(default)]
+    confluent: bool,
+}
+
+const FORMATS: &str = "a payload has one format: `text`, `json`, `xml`, `form`, `url`, `jwt`, `base64`, `gzip`, `baggage`, `protobuf` or `avro`";
 
 impl Context<'_> {
     fn codec(&mut self, text: &Spanned<CodecText>) -> Option<Codec> {
-        let mut formats = Vec::new();
         let codec = &text.value;
-        formats.extend(codec.text.as_ref().map(|_| Format::Text));
-        formats.extend(codec.json.as_ref().map(|_| Format::Json));
-        formats.extend(codec.baggage.as_ref().map(|_| Format::Baggage));
-        if let Some(protobuf) = &codec.protobuf {
-            let file = match interpolate(&protobuf.file, self.env) {
-                Ok(file) => file,
-                Err(message) => {
-                    self.tell("PIPE-004", text, message, "");
-                    return None;
-                }
-            };
-            let Some(proto) = (self.file_text)(&file) else {
-                let message = format!("the file `{file}` can't be read");
-                self.tell("PIPE-006", text, message, "name it beside the pipeline's own file");
-                return None;
-            };
-            // A descriptor's name is the file's own, wherever it lies.
-            let name = file.rsplit('/').next().unwrap_or(&file);
-            match Protobuf::from_proto(name, &proto, &protobuf.message) {
-                Ok(spec) => formats.push(Format::Protobuf(spec)),
-                Err(error) => {
-                    self.tell("PIPE-006", text, error.message(), error.help_text().unwrap_or_default());
-                    return None;
+        let plain = [
+            (&codec.text, Format::Text),
+            (&codec.json, Format::Json),
+            (&codec.baggage, Format::Baggage),
+            (&codec.xml, Format::Xml),
+            (&codec.form, Format::Form),
+            (&codec.url, Format::Url),
+            (&codec.jwt, Format::Jwt),
+            (&codec.base64, Format::Base64),
+            (&codec.gzip, Format::Gzip),
+        ];
+        let mut codecs: Vec<Codec> =
+            plain.into_iter().filter(|(given, _)| given.is_some()).map(|(_, format)| Codec::of(format)).collect();
+        if let Some(given) = &codec.protobuf {
+            let (name, schema) = self.schema(text, &given.file)?;
+            let found = Protobuf::from_proto(&name, &schema, &given.message).map(Format::Protobuf);
+            codecs.push(self.framed(text, found, given.confluent.then_some(true))?);
+        }
+        if let Some(given) = &codec.avro {
+            let (name, schema) = self.schema(text, &given.file)?;
+            let found = Avro::from_avsc(&name, &schema, given.record.as_deref()).map(Format::Avro);
+            codecs.push(self.framed(text, found, given.confluent.then_some(false))?);
+        }
+        if codecs.len() != 1 {
+            self.tell("PIPE-006", text, FORMATS, "");
+            return None;
+        }
+        let mut found = codecs.pop()?;
+        let inside: Vec<_> = codec.inside.iter().filter_map(|inner| self.inner(inner)).collect();
+        // What is said of a framed payload is meant of what the frame is around.
+        let framed = matches!(found.format, Format::Confluent { .. });
+        match found.inner.first_mut().filter(|_| framed) {
+            Some((_, payload)) => payload.inner.extend(inside),
+            None => found.inner.extend(inside),
+        }
+        // A token's parts are JSON unless something else is said.
+        if found.format == Format::Jwt {
+            for part in ["header", "payload"].map(Path::key) {
+                if !found.inner.iter().any(|(path, _)| *path == part) {
+                    found.inner.push((part, Codec::of(Format::Json)));
                 }
             }
         }
-        if formats.len() != 1 {
-            self.tell("PIPE-006", text, "a payload has one format: `text`, `json`, `baggage` or `protobuf`", "");
+        Some(found)
+    }
+
+    fn inner(&mut self, inner: &InnerText) -> Option<(Path, Codec)> {
+        Some((self.parse::<Path>(&inner.path)?, self.codec(&inner.codec)?))
+    }
+
+    /// The name and text of a file with a payload's schema.
+    fn schema(&mut self, at: &Spanned<CodecText>, file: &str) -> Option<(String, String)> {
+        let file = match interpolate(file, self.env) {
+            Ok(file) => file,
+            Err(message) => {
+                self.tell("PIPE-004", at, message, "");
+                return None;
+            }
+        };
+        let Some(text) = (self.file_text)(&file) else {
+            let message = format!("the file `{file}` can't be read");
+            self.tell("PIPE-006", at, message, "name it beside the pipeline's own file");
             return None;
+        };
+        // A schema's name is the file's own, wherever it lies.
+        Some((file.rsplit('/').next().unwrap_or(&file).to_owned(), text))
+    }
+
+    /// A format with a schema, in Confluent's frame if there is one, with indexes or without.
+    fn framed(&mut self, at: &Spanned<CodecText>, found: Result<Format>, frame: Option<bool>) -> Option<Codec> {
+        match found {
+            Ok(format) => Some(match frame {
+                None => Codec::of(format),
+                Some(indexes) => {
+                    Codec { format: Format::Confluent { indexes }, inner: vec![(Path::default(), Codec::of(format))] }
+                }
+            }),
+            Err(error) => {
+                self.tell("PIPE-006", at, error.message(), error.help_text().unwrap_or_default());
+                None
+            }
         }
-        formats.pop().map(Codec::of)
     }
 }
 
@@ -152,8 +225,7 @@ pub(super) fn service(cx: &mut Context<'_>, name: &str, at: &Spanned<ServiceText
     let dsn = known.map_or_else(|| Dsn::new(""), |kind| dsn(cx, at, kind));
     for key in &text.keys {
         let _: Option<Template> = cx.parse(&key.pattern);
-        let inner = |inner: &InnerText| Some((cx.parse::<Path>(&inner.path)?, cx.codec(&inner.codec)?));
-        let values = key.values.iter().filter_map(inner).collect();
+        let values = key.values.iter().filter_map(|inner| cx.inner(inner)).collect();
         scope.keys.push(KeyFamily { entity: key.entity.clone(), pattern: key.pattern.value.clone(), values });
     }
     for topic in &text.topics {
