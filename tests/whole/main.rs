@@ -5,6 +5,7 @@ mod commands;
 mod demo;
 mod detect;
 mod output;
+mod payloads;
 mod policy;
 mod redis;
 mod servers;
