@@ -35,6 +35,32 @@ fn a_policy_is_checked_live_and_from_saved_schemas() {
 }
 
 #[test]
+fn the_tests_inside_a_policy_are_run() {
+    let shop = Shop::open();
+    let test = ["policy", "test", "pipeline.yaml"];
+    let tests = |expect: &str| {
+        let mail =
+            format!("{{ name: mail, field: customers/customers.email, input: ann@corp.test, expect: {expect} }}");
+        format!("{POLICY}tests:\n  - {mail}\n")
+    };
+    shop.write("policy.yaml", &tests("{ differs: true, valid: email }"));
+    let told = shop.run(&test);
+    assert!(told.status.success() && text(&told).contains("policy.yaml: 1 tests hold"), "{}", text(&told));
+    shop.write("policy.yaml", &tests("{ length: 3 }"));
+    fails(10, &["error[TEST-001]", "policy.yaml:14:", "it should have 3 characters", "^"], &shop.run(&test));
+    for (format, part) in [
+        ("junit", "<failure message="),
+        ("sarif", "\"startLine\": 14"),
+        ("json", "\"format\": \"reenact/policy-test\""),
+    ] {
+        fails(10, &[part], &shop.run(&[&test[..], &["--format", format]].concat()));
+    }
+    // What keeps the policy from being resolved is told, and no test is run.
+    shop.write("policy.yaml", &tests("{ length: 3 }").replace("\"**.note\", ", ""));
+    fails(10, &["error[POL-001]", "orders/orders.note"], &shop.run(&test));
+}
+
+#[test]
 fn a_change_is_told_by_its_effect() {
     let shop = Shop::open();
     shop.write("before.yaml", POLICY);

@@ -79,6 +79,8 @@ pub(crate) enum Command {
 pub(crate) enum PolicyCommand {
     /// Hold the policy of a pipeline against the schemas: all findings at once; exit code 10 if there are errors
     Check(PolicyCheck),
+    /// Run the tests inside the policy, on values of their own; exit code 10 if one does not hold
+    Test(PolicyCheck),
     /// Compare two policies by their effect on every field; exit code 10 if one is protected less
     Diff(PolicyDiff),
     /// Tell which rule decides a field, and why the others don't
@@ -115,7 +117,7 @@ pub(crate) struct SchemaArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct PolicyCheck {
-    /// The pipeline's file; its policy is checked
+    /// The pipeline's file
     pub(crate) pipeline: PathBuf,
     #[command(flatten)]
     pub(crate) schemas: SchemaArgs,

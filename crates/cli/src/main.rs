@@ -122,6 +122,7 @@ async fn dispatch(cli: Cli) -> reenact_model::Result<u8> {
         Command::Keys(args) => commands::keys::run(&args),
         Command::Masks => Ok(commands::masks::run(json)),
         Command::Policy(PolicyCommand::Check(args)) => commands::policy::check(&args, json).await,
+        Command::Policy(PolicyCommand::Test(args)) => commands::policy::test(&args, json).await,
         Command::Policy(PolicyCommand::Diff(args)) => commands::policy::diff(&args, json).await,
         Command::Policy(PolicyCommand::Explain(args)) => commands::policy::explain(&args, json),
     }

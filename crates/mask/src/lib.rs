@@ -12,6 +12,8 @@ pub mod masker;
 pub mod plan;
 pub mod policy;
 pub mod residue;
+pub mod trial;
+pub mod validity;
 pub mod yaml;
 
 pub use domain::{RootKey, Salt, ScopeKeys};

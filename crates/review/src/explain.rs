@@ -50,7 +50,7 @@ pub fn explain(policy: &Policy, field: &FieldId) -> Vec<Considered> {
         match (beaten(rule), deciding) {
             (Some(winner), _) => Outcome::OverriddenBy(winner.name.clone()),
             (None, Some(first)) if first.name == rule.name => Outcome::Decides,
-            (None, Some(first)) if first.does == rule.does => Outcome::Agrees,
+            (None, Some(first)) if first.agrees(rule) => Outcome::Agrees,
             (None, Some(first)) => Outcome::Disagrees(first.name.clone()),
             (None, None) => Outcome::DoesNotMatch,
         }

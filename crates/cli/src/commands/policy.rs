@@ -18,13 +18,27 @@ use crate::{file, render};
 
 /// `policy check`.
 pub(crate) async fn check(args: &PolicyCheck, json: bool) -> Result<u8> {
+    report(args, json, "reenact/policy-check", check::check).await
+}
+
+/// `policy test`.
+pub(crate) async fn test(args: &PolicyCheck, json: bool) -> Result<u8> {
+    report(args, json, "reenact/policy-test", check::test).await
+}
+
+/// Makes a report and writes it in the format that is asked for.
+async fn report(
+    args: &PolicyCheck,
+    json: bool,
+    name: &str,
+    make: fn(&str, &str, &Schemas) -> Result<Report>,
+) -> Result<u8> {
     let (pipeline, text) = load(&args.pipeline)?;
     let schemas = schemas(&pipeline, &args.schemas).await?;
-    let report = check::check(&capture::policy_file(&pipeline), &text, &schemas)?;
-    let format = if json { Format::Json } else { args.format };
-    match format {
+    let report = make(&capture::policy_file(&pipeline), &text, &schemas)?;
+    match if json { Format::Json } else { args.format } {
         Format::Text => render::out(formats::text(&report, &text).trim_end()),
-        Format::Json => render::json(&document("reenact/policy-check", &report)),
+        Format::Json => render::json(&document(name, &report)),
         Format::Markdown => render::out(&formats::comment(&report)),
         Format::Github => render::out(formats::annotations(&report).trim_end()),
         Format::Sarif => render::json(&formats::sarif(&report)),

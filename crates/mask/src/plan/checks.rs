@@ -6,7 +6,7 @@ use std::sync::Arc;
 use reenact_model::catalog::{Relationship, Role};
 use reenact_model::{Entity, EntityId, FieldId, FieldPath, Finding, Path, ServiceCatalog, Site, Span};
 
-use super::resolve::{action, decide};
+use super::resolve::{action, decide, domain_of};
 use super::{Action, ColumnPlan, Plan};
 use crate::kernels::Guarantees;
 use crate::policy::{Does, Keep, Policy};
@@ -87,7 +87,9 @@ impl Plan {
                     // What is drawn at random is known to the agent that drew it, and to no other.
                     let shared = child.entity.service == parent.entity.service
                         || crate::kernels::find(&a).is_some_and(|spec| spec.facts.deterministic);
-                    if x == y && a == b && shared {
+                    // A result that depends on the subject is no function of the value alone.
+                    let by_subject = policy.rules.iter().any(|r| r.subject.is_some() && domain_of(r) == x);
+                    if x == y && a == b && shared && !by_subject {
                         continue;
                     }
                     false

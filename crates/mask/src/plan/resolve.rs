@@ -9,6 +9,7 @@ use reenact_model::payload::Codec;
 use reenact_model::{Class, Entity, EntityId, Error, FieldId, FieldPath, Finding, Path, Result, ServiceCatalog, Site};
 
 use super::checks::{dead_rules, expired};
+use super::subject::Subjects;
 use super::{Action, Apply, ColumnPlan, Decision, EntityPlan, LeafRule, Plan};
 use crate::kernels::{Group, Mask, Shape};
 use crate::policy::{Canonical, Does, Policy, Rule, Undecided};
@@ -47,7 +48,8 @@ impl Plan {
                 }
             }
         }
-        let (built, made) = resolver.build();
+        let mut subjects = Subjects::new(policy, catalogs, relationships);
+        let (built, made) = resolver.build(&mut subjects);
         let mut entities: BTreeMap<EntityId, EntityPlan> = BTreeMap::new();
         let Resolver { mut findings, mut decisions, plain, matches, .. } = resolver;
         let mut put = |entity: &EntityId, column: &str, plan: ColumnPlan| {
@@ -81,7 +83,8 @@ impl Plan {
                     decisions.push(Decision { field, action: action(policy, rule), rule: Some(rule.name.clone()) });
                 }
             }
-            let leaves = rules.into_iter().filter_map(|rule| leaf_rule(policy, &rule, &made, &mut findings)).collect();
+            let mut leaf = |rule| leaf_rule(policy, &rule, &id, &made, &mut subjects, &mut findings);
+            let leaves = rules.into_iter().filter_map(&mut leaf).collect();
             let plan = ColumnPlan::Payload { codec, leaves, undecided: policy.undecided };
             put(&id.entity, &id.field.column, plan);
         }
@@ -131,7 +134,7 @@ pub(super) fn decide<'a>(rules: impl Iterator<Item = &'a Arc<Rule>>, matches: im
     let left: Vec<&Arc<Rule>> = found.iter().copied().filter(|rule| !beaten(rule)).collect();
     match left.split_first() {
         None => Ok(None),
-        Some((first, rest)) => match rest.iter().find(|other| other.does != first.does) {
+        Some((first, rest)) => match rest.iter().find(|other| !other.agrees(first)) {
             Some(other) => Err((first, other)),
             None => Ok(Some(first)),
         },
@@ -250,7 +253,7 @@ impl Resolver<'_> {
     }
 
     /// Builds one mask for all fields that share it.
-    fn build(&mut self) -> (Vec<Built>, Made) {
+    fn build(&mut self, subjects: &mut Subjects<'_>) -> (Vec<Built>, Made) {
         let mut shared: BTreeMap<String, Vec<Shape>> = BTreeMap::new();
         for found in &self.matches {
             shared.entry(domain_of(&found.rule)).or_default().push(found.shape.clone());
@@ -288,9 +291,18 @@ impl Resolver<'_> {
                 out.push(Built::Failed);
                 continue;
             }
+            let subject = match subjects.find(&found.rule, (&**mask, mask_use.spec.name), &found.field) {
+                Ok(subject) => subject,
+                Err(finding) => {
+                    self.findings.push(*finding);
+                    out.push(Built::Failed);
+                    continue;
+                }
+            };
             out.push(Built::Masked(Box::new(Apply {
                 mask: Arc::clone(mask),
                 domain,
+                subject,
                 canonical,
                 shape: found.shape.clone(),
                 name: mask_use.spec.name,
@@ -311,11 +323,12 @@ pub(crate) fn redaction(shape: Shape) -> Apply {
         shape,
         name: "redact",
         group: Group::Plain,
+        subject: None,
         rule: None,
     }
 }
 
-fn domain_of(rule: &Rule) -> String {
+pub(super) fn domain_of(rule: &Rule) -> String {
     match &rule.does {
         Does::Domain(domain) => domain.clone(),
         _ => format!("rule:{}", rule.name),
@@ -331,7 +344,14 @@ fn mask_of<'a>(policy: &'a Policy, rule: &'a Rule) -> Option<(&'a crate::policy:
 }
 
 /// A rule for leaves; fields of one domain share the mask that was built for all of them.
-fn leaf_rule(policy: &Policy, rule: &Arc<Rule>, made: &Made, findings: &mut Vec<Finding>) -> Option<LeafRule> {
+fn leaf_rule(
+    policy: &Policy,
+    rule: &Arc<Rule>,
+    at: &FieldId,
+    made: &Made,
+    subjects: &mut Subjects<'_>,
+    findings: &mut Vec<Finding>,
+) -> Option<LeafRule> {
     let Some((mask_use, canonical)) = mask_of(policy, rule) else {
         return matches!(rule.does, Does::Keep(_)).then(|| LeafRule { rule: Arc::clone(rule), apply: None });
     };
@@ -347,9 +367,20 @@ fn leaf_rule(policy: &Policy, rule: &Arc<Rule>, made: &Made, findings: &mut Vec<
             }
         },
     };
+    let subject = match subjects.find(rule, (&*mask, mask_use.spec.name), at) {
+        Ok(subject) => subject,
+        Err(finding) => {
+            // A leaf that the schema tells of has said so already.
+            if !findings.iter().any(|f| f.code == finding.code && f.site.span == finding.site.span) {
+                findings.push(*finding);
+            }
+            return None;
+        }
+    };
     let apply = Apply {
         mask,
         domain,
+        subject,
         canonical,
         shape: Shape::leaf(),
         name: mask_use.spec.name,

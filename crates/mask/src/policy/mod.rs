@@ -3,6 +3,7 @@
 //! Hidden here: the policy language. [`Policy::parse`] reads the text and tells every finding at once, each at its place;
 //! what a policy means for a catalog is [`crate::plan`]'s task.
 
+mod expect;
 mod selector;
 mod syntax;
 
@@ -10,9 +11,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use reenact_model::{Class, Error, Finding, Result, Site, Span, canonical};
+use reenact_model::{Class, Error, FieldId, FieldPath, Finding, Result, Site, Span, canonical};
 use sha2::{Digest, Sha256};
 
+pub use expect::{Expectation, PolicyTest};
 pub use selector::Selector;
 
 use crate::kernels::{self, Args, MaskSpec};
@@ -29,6 +31,8 @@ pub struct Policy {
     pub domains: BTreeMap<String, Domain>,
     /// The rules, in the order of the file; the order decides nothing.
     pub rules: Vec<Arc<Rule>>,
+    /// The tests inside the policy.
+    pub tests: Vec<PolicyTest>,
     /// SHA-256 of the text.
     pub digest: String,
 }
@@ -106,11 +110,28 @@ pub struct Rule {
     pub on: Vec<(Selector, Span)>,
     /// What it decides.
     pub does: Does,
+    /// Whose record it is, for masks that work by subject: the fields together, and where they are named.
+    pub subject: Option<(Vec<SubjectField>, Span)>,
     /// The rules that it outranks where both match.
     pub overrides: Vec<String>,
 }
 
+/// A field that tells whose a record is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubjectField {
+    /// A field of the record itself.
+    Own(FieldPath),
+    /// A field of the subject's own entity: the record is of that entity, or refers to it.
+    Of(FieldId),
+}
+
 impl Rule {
+    /// Whether both decide alike.
+    pub fn agrees(&self, other: &Self) -> bool {
+        let subject = |rule: &Self| rule.subject.as_ref().map(|(fields, _)| fields.clone());
+        self.does == other.does && subject(self) == subject(other)
+    }
+
     /// Whether it keeps public reference data.
     pub fn is_reference(&self) -> bool {
         matches!(&self.does, Does::Keep(keep) if keep.reference)

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use reenact_model::{Finding, Site, Span};
+use reenact_model::names::split_unquoted;
+use reenact_model::{FieldId, Finding, Site, Span};
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::{Canonical, Does, Domain, Keep, Policy, Rule, Selector, Undecided, mask_use};
+use super::expect::{self, TestText};
+use super::{Canonical, Does, Domain, Keep, Policy, Rule, Selector, SubjectField, Undecided, mask_use};
 use crate::yaml::{self, Spanned};
 
 #[derive(Deserialize)]
@@ -20,6 +22,8 @@ pub(super) struct Document {
     #[serde(default)]
     domains: BTreeMap<String, DomainText>,
     rules: Vec<RuleText>,
+    #[serde(default)]
+    tests: Vec<TestText>,
 }
 
 #[derive(Deserialize)]
@@ -39,6 +43,7 @@ struct RuleText {
     #[serde(default, deserialize_with = "present")]
     mask: Option<Spanned<MaskRef>>,
     keep: Option<KeepText>,
+    subject: Option<Spanned<Scalars>>,
     #[serde(default)]
     overrides: Vec<Spanned<String>>,
 }
@@ -100,8 +105,37 @@ impl<'de> Deserialize<'de> for MaskRef {
     }
 }
 
+/// One name, or a list of names.
+pub(super) struct Scalars(pub(super) Vec<String>);
+
+impl<'de> Deserialize<'de> for Scalars {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct V;
+        impl<'de> Visitor<'de> for V {
+            type Value = Scalars;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name, or a list of names")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Scalars, E> {
+                Ok(Scalars(vec![name.to_owned()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Scalars, A::Error> {
+                let mut names = Vec::new();
+                while let Some(name) = list.next_element()? {
+                    names.push(name);
+                }
+                Ok(Scalars(names))
+            }
+        }
+        deserializer.deserialize_any(V)
+    }
+}
+
 /// Any scalar, as its text.
-struct Scalar(String);
+pub(super) struct Scalar(pub(super) String);
 
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -171,9 +205,24 @@ impl Document {
                     findings.push(Finding::error("POL-015", site(&at(other.referenced)), message));
                 }
             }
+            let subject = rule.subject.as_ref().and_then(|text| {
+                let span = at(text.referenced);
+                if matches!(does, Some(Does::Keep(_))) {
+                    let finding = Finding::error("POL-018", site(&span), "a `keep` has no use for a subject");
+                    findings.push(finding.help("take `subject` out"));
+                }
+                match subject(&text.value) {
+                    Ok(fields) => Some((fields, span)),
+                    Err(message) => {
+                        let help = "write a field of the record (`customer_id`, `value:$.customerId`), or `service/entity.field`";
+                        findings.push(Finding::error("POL-018", site(&span), message).help(help));
+                        None
+                    }
+                }
+            });
             if let Some(does) = does {
                 let overrides = rule.overrides.iter().map(|o| o.value.clone()).collect();
-                rules.push(Arc::new(Rule { name: names[n].clone(), span, on, does, overrides }));
+                rules.push(Arc::new(Rule { name: names[n].clone(), span, on, does, subject, overrides }));
             }
         }
         Policy {
@@ -181,9 +230,30 @@ impl Document {
             undecided: self.undecided.unwrap_or(Undecided::Refuse),
             domains,
             rules,
+            tests: expect::resolve(file, self.tests, findings),
             digest: Policy::digest_of(text),
         }
     }
+}
+
+/// The fields that tell whose a record is.
+fn subject(text: &Scalars) -> Result<Vec<SubjectField>, String> {
+    if text.0.is_empty() {
+        return Err("the list names no field".to_owned());
+    }
+    let field = |name: &String| {
+        let column = split_unquoted(name, ':')[0];
+        if column.contains('*') {
+            return Err(format!("`{name}` has a wildcard, and a subject is one field"));
+        }
+        if split_unquoted(column, '/').len() > 1 {
+            return name.parse().map(SubjectField::Of);
+        }
+        // The grammar of fields with names in front that do not count.
+        let id: FieldId = format!("s/e.{name}").parse()?;
+        Ok(SubjectField::Own(id.field))
+    };
+    text.0.iter().map(field).collect()
 }
 
 /// What a rule decides, if it says so in one way.

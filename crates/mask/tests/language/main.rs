@@ -1,0 +1,6 @@
+//! The policy language, from text to masked rows: a clinic's tables, a shop's messages, and what a policy makes of them.
+
+mod documented;
+mod subject;
+mod support;
+mod trials;
