@@ -20,4 +20,4 @@ pub use domain::{RootKey, Salt, ScopeKeys};
 pub use masked::Masked;
 pub use masker::Masker;
 pub use plan::{Action, Decision, Plan};
-pub use policy::{Policy, Undecided};
+pub use policy::{Policy, PolicyText, Undecided};

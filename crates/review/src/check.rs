@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use reenact_mask::{Action, Decision, Plan, Policy, trial};
+use reenact_mask::{Action, Decision, Plan, Policy, PolicyText, trial};
 use reenact_model::catalog::Schemas;
 use reenact_model::error::Severity;
 use reenact_model::{Finding, Result};
@@ -67,9 +67,11 @@ impl Report {
 ///
 /// # Errors
 /// [`reenact_model::Class::Input`] only if the text can't be read as YAML at all; everything else is a finding.
-pub fn check(file: &str, text: &str, schemas: &Schemas) -> Result<Report> {
-    Ok(match resolved(file, text, schemas)? {
-        Ok((policy, plan)) => report(file, policy.digest.clone(), plan.warnings().to_vec(), plan.decisions().to_vec()),
+pub fn check(text: &PolicyText, schemas: &Schemas) -> Result<Report> {
+    Ok(match resolved(text, schemas)? {
+        Ok((policy, plan)) => {
+            report(&text.file, policy.digest.clone(), plan.warnings().to_vec(), plan.decisions().to_vec())
+        }
         Err(report) => report,
     })
 }
@@ -78,11 +80,11 @@ pub fn check(file: &str, text: &str, schemas: &Schemas) -> Result<Report> {
 ///
 /// # Errors
 /// As [`check`].
-pub fn test(file: &str, text: &str, schemas: &Schemas) -> Result<Report> {
-    Ok(match resolved(file, text, schemas)? {
+pub fn test(text: &PolicyText, schemas: &Schemas) -> Result<Report> {
+    Ok(match resolved(text, schemas)? {
         Ok((policy, plan)) => {
             let trial = trial::run(&policy, &plan, &schemas.catalogs)?;
-            let report = report(file, policy.digest.clone(), trial.findings, Vec::new());
+            let report = report(&text.file, policy.digest.clone(), trial.findings, Vec::new());
             Report { passed: Some(trial.passed), ..report }
         }
         Err(report) => report,
@@ -90,15 +92,15 @@ pub fn test(file: &str, text: &str, schemas: &Schemas) -> Result<Report> {
 }
 
 /// A policy with its plan, or the report of what stands against it.
-fn resolved(file: &str, text: &str, schemas: &Schemas) -> Result<std::result::Result<(Policy, Plan), Report>> {
-    let policy = match Policy::parse(file, text) {
+fn resolved(text: &PolicyText, schemas: &Schemas) -> Result<std::result::Result<(Policy, Plan), Report>> {
+    let policy = match Policy::read(text) {
         Ok(policy) => policy,
         Err(error) if error.findings().is_empty() => return Err(error),
-        Err(error) => return Ok(Err(report(file, Policy::digest_of(text), error.findings().to_vec(), Vec::new()))),
+        Err(error) => return Ok(Err(report(&text.file, text.digest(), error.findings().to_vec(), Vec::new()))),
     };
     Ok(match Plan::resolve(&policy, &schemas.catalogs, &schemas.relationships, &schemas.reached) {
         Ok(plan) => Ok((policy, plan)),
-        Err(error) => Err(report(file, policy.digest.clone(), error.findings().to_vec(), Vec::new())),
+        Err(error) => Err(report(&text.file, policy.digest.clone(), error.findings().to_vec(), Vec::new())),
     })
 }
 

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use reenact_model::catalog::{Relationship, Role};
+use reenact_model::error::Severity;
 use reenact_model::{Entity, EntityId, FieldId, FieldPath, Finding, Path, ServiceCatalog, Site, Span};
 
 use super::resolve::{action, decide, domain_of};
-use super::{Action, ColumnPlan, Plan};
+use super::{Action, ColumnPlan, Decision, Plan};
 use crate::kernels::Guarantees;
 use crate::policy::{Does, Keep, Policy};
 
@@ -26,6 +27,28 @@ impl Plan {
             .flatten()
             .and_then(|rule| leaves.iter().find(|l| l.rule.name == rule.name))
             .map(|leaf| action(policy, &leaf.rule))
+    }
+
+    /// What is drawn at random is known to the agent that drew it and to no other, so a domain of such a mask has one service.
+    pub(super) fn check_drawn(&self, policy: &Policy, findings: &mut Vec<Finding>) {
+        for (name, domain) in policy.domains.iter().filter(|(_, domain)| !domain.mask.spec.facts.deterministic) {
+            let of = |d: &&Decision| matches!(&d.action, Action::Mask { domain, .. } if domain == name);
+            let mut services: Vec<&Decision> = self.decisions.iter().filter(of).collect();
+            services.dedup_by(|a, b| a.field.entity.service == b.field.entity.service);
+            if let [first, second, ..] = services.as_slice() {
+                let mask = domain.mask.spec.name;
+                let message = format!(
+                    "mask `{mask}` draws at random, and the domain `{name}` also has {}: one value would get two codes",
+                    first.field
+                );
+                let site = Site { rule: second.rule.clone(), ..Site::field(&second.field) };
+                findings.push(
+                    Finding::error("POL-025", site.with_span(Some(domain.mask.span.clone())), message).help(
+                        "give each service a domain of its own if nothing joins them, or use a mask that is computed, such as `token`",
+                    ),
+                );
+            }
+        }
     }
 
     /// Keys, unique fields and references need masks that keep them what they are.
@@ -148,12 +171,26 @@ pub(super) fn dead_rules(policy: &Policy, catalogs: &[ServiceCatalog], findings:
                 }
             }
             let site = || Site::default().with_rule(&rule.name).with_span(Some(span.clone()));
-            if !alive && !maybe {
+            // Types that no field has are left in the rule.
+            if !rule.types.is_empty() {
+                let message = format!("`{}` names no field of type {}", selector.text(), rule.types.join(", "));
+                findings.push(Finding::error("POL-002", site(), message).help("mend the type, or take the rule out"));
+            } else if !alive && !maybe {
                 let message = format!("`{}` matches no field of any service", selector.text());
                 findings
                     .push(Finding::error("POL-002", site(), message).help("mend the name, or take the selector out"));
             }
         }
+    }
+}
+
+/// What a profile is, told wherever one is applied.
+pub(super) fn profiles(policy: &Policy, findings: &mut Vec<Finding>) {
+    for (name, span) in &policy.profiles {
+        let message =
+            format!("the profile `{name}` applies its rules to the classes of this policy; it certifies no compliance");
+        let site = Site::default().with_span(Some(span.clone()));
+        findings.push(Finding { severity: Severity::Note, ..Finding::warning("POL-026", site, message) });
     }
 }
 

@@ -8,7 +8,7 @@ use reenact_model::error::Severity;
 use reenact_model::payload::Codec;
 use reenact_model::{Class, Entity, EntityId, Error, FieldId, FieldPath, Finding, Path, Result, ServiceCatalog, Site};
 
-use super::checks::{dead_rules, expired};
+use super::checks::{dead_rules, expired, profiles};
 use super::subject::Subjects;
 use super::{Action, Apply, ColumnPlan, Decision, EntityPlan, LeafRule, Plan};
 use crate::kernels::{Group, Mask, Shape};
@@ -33,8 +33,10 @@ impl Plan {
         reached: &BTreeSet<EntityId>,
     ) -> Result<Self> {
         let mut findings = Vec::new();
+        let policy = &policy.typed(catalogs);
         dead_rules(policy, catalogs, &mut findings);
         expired(policy, &mut findings);
+        profiles(policy, &mut findings);
         let mut resolver = Resolver { policy, findings, matches: Vec::new(), decisions: Vec::new(), plain: Vec::new() };
         let mut containers = Vec::new();
         for entity in catalogs.iter().flat_map(|c| &c.entities).filter(|e| reached.contains(&e.id)) {
@@ -49,7 +51,7 @@ impl Plan {
             }
         }
         let mut subjects = Subjects::new(policy, catalogs, relationships);
-        let (built, made) = resolver.build(&mut subjects);
+        let (built, mut made) = resolver.build(&mut subjects);
         let mut entities: BTreeMap<EntityId, EntityPlan> = BTreeMap::new();
         let Resolver { mut findings, mut decisions, plain, matches, .. } = resolver;
         let mut put = |entity: &EntityId, column: &str, plan: ColumnPlan| {
@@ -83,13 +85,14 @@ impl Plan {
                     decisions.push(Decision { field, action: action(policy, rule), rule: Some(rule.name.clone()) });
                 }
             }
-            let mut leaf = |rule| leaf_rule(policy, &rule, &id, &made, &mut subjects, &mut findings);
+            let mut leaf = |rule| leaf_rule(policy, &rule, &id, &mut made, &mut subjects, &mut findings);
             let leaves = rules.into_iter().filter_map(&mut leaf).collect();
             let plan = ColumnPlan::Payload { codec, leaves, undecided: policy.undecided };
             put(&id.entity, &id.field.column, plan);
         }
         decisions.sort_by(|a, b| a.field.cmp(&b.field));
         let plan = Self { decisions, entities, warnings: Vec::new(), policy_digest: policy.digest.clone() };
+        plan.check_drawn(policy, &mut findings);
         plan.check_keys(policy, catalogs, relationships, reached, &mut findings);
         if let Some(error) = Error::from_findings(Class::Policy, "the policy stops this capture", &findings) {
             return Err(error);
@@ -348,7 +351,7 @@ fn leaf_rule(
     policy: &Policy,
     rule: &Arc<Rule>,
     at: &FieldId,
-    made: &Made,
+    made: &mut Made,
     subjects: &mut Subjects<'_>,
     findings: &mut Vec<Finding>,
 ) -> Option<LeafRule> {
@@ -359,7 +362,8 @@ fn leaf_rule(
     let mask = match made.get(&domain) {
         Some(mask) => mask.clone()?,
         None => match (mask_use.spec.build)(&mask_use.args, &[Shape::leaf()]) {
-            Ok(mask) => mask,
+            // Shared from here on: a mask that draws at random must be one for all fields of its domain.
+            Ok(mask) => made.entry(domain.clone()).or_insert(Some(mask)).clone()?,
             Err(message) => {
                 let site = Site::default().with_rule(&rule.name).with_span(Some(mask_use.span.clone()));
                 findings.push(Finding::error("POL-006", site, format!("mask `{}`: {message}", mask_use.spec.name)));

@@ -3,19 +3,23 @@
 //! Hidden here: the policy language. [`Policy::parse`] reads the text and tells every finding at once, each at its place;
 //! what a policy means for a catalog is [`crate::plan`]'s task.
 
+mod assemble;
 mod expect;
+mod profiles;
 mod selector;
 mod syntax;
+mod text;
+mod types;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use reenact_model::{Class, Error, FieldId, FieldPath, Finding, Result, Site, Span, canonical};
-use sha2::{Digest, Sha256};
 
 pub use expect::{Expectation, PolicyTest};
 pub use selector::Selector;
+pub use text::PolicyText;
 
 use crate::kernels::{self, Args, MaskSpec};
 use crate::yaml;
@@ -31,9 +35,11 @@ pub struct Policy {
     pub domains: BTreeMap<String, Domain>,
     /// The rules, in the order of the file; the order decides nothing.
     pub rules: Vec<Arc<Rule>>,
+    /// The profiles whose rules it applies, each where it is named.
+    pub profiles: Vec<(&'static str, Span)>,
     /// The tests inside the policy.
     pub tests: Vec<PolicyTest>,
-    /// SHA-256 of the text.
+    /// SHA-256 of the text, and of what it includes.
     pub digest: String,
 }
 
@@ -108,6 +114,8 @@ pub struct Rule {
     pub span: Span,
     /// Which fields it decides.
     pub on: Vec<(Selector, Span)>,
+    /// The types of the fields that it decides, if not all; see `docs/policy.md`.
+    pub types: Vec<String>,
     /// What it decides.
     pub does: Does,
     /// Whose record it is, for masks that work by subject: the fields together, and where they are named.
@@ -164,23 +172,26 @@ pub struct Keep {
 }
 
 impl Policy {
-    /// Parses a policy; `file` is the name that findings show.
+    /// Parses a policy that includes no file; `file` is the name that findings show.
+    ///
+    /// # Errors
+    /// As [`Policy::read`].
+    pub fn parse(file: &str, text: &str) -> Result<Self> {
+        Self::read(&PolicyText::of(file, text))
+    }
+
+    /// Parses a policy with all that it includes.
     ///
     /// # Errors
     /// [`Class::Input`] with all findings, each at its place.
-    pub fn parse(file: &str, text: &str) -> Result<Self> {
-        let document: syntax::Document = yaml::read(file, text)?;
+    pub fn read(text: &PolicyText) -> Result<Self> {
+        let document: syntax::Document = yaml::read(&text.file, &text.text)?;
         let mut findings = Vec::new();
-        let policy = document.resolve(file, text, &mut findings);
-        match Error::from_findings(Class::Input, &format!("`{file}` has mistakes"), &findings) {
+        let policy = assemble::resolve(text, document, &mut findings);
+        match Error::from_findings(Class::Input, &format!("`{}` has mistakes", text.file), &findings) {
             Some(error) => Err(error),
             None => Ok(policy),
         }
-    }
-
-    /// SHA-256 of a policy's text, in hexadecimal.
-    pub fn digest_of(text: &str) -> String {
-        hex::encode(Sha256::digest(text.as_bytes()))
     }
 }
 

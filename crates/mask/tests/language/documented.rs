@@ -1,6 +1,6 @@
 //! What `docs/policy.md` shows is what the language takes.
 
-use reenact_mask::Policy;
+use reenact_mask::{Policy, PolicyText};
 
 const PAGE: &str = include_str!("../../../../docs/policy.md");
 
@@ -17,6 +17,9 @@ fn every_policy_of_the_page_parses() {
     let blocks = blocks("yaml");
     assert!(!blocks.is_empty());
     for (before, text) in blocks {
-        Policy::parse("docs/policy.md", text).unwrap_or_else(|error| panic!("{before}\n{text}\n{error:?}"));
+        let other = |_: &str| Ok("version: 1\n".to_owned());
+        let text =
+            PolicyText::gather("docs/policy.md", text, &mut { other }).unwrap_or_else(|error| panic!("{error:?}"));
+        Policy::read(&text).unwrap_or_else(|error| panic!("{before}\n{error:?}"));
     }
 }

@@ -1,6 +1,8 @@
 //! The policy language, from text to masked rows: a clinic's tables, a shop's messages, and what a policy makes of them.
 
+mod classes;
 mod documented;
+mod includes;
 mod subject;
 mod support;
 mod trials;
