@@ -123,3 +123,17 @@ fn a_field_is_explained() {
     let none = shop.run(&["policy", "explain", "pipeline.yaml", "customers/customers.nothing"]);
     assert!(text(&none).contains("no rule names customers/customers.nothing"), "{}", text(&none));
 }
+
+#[test]
+fn a_code_is_explained() {
+    let shop = Shop::open();
+    let told = shop.run(&["explain", "POL-009"]);
+    assert!(
+        told.status.success() && text(&told).starts_with("POL-009: a mask does not fit a field\n\n"),
+        "{}",
+        text(&told)
+    );
+    let all = shop.run(&["explain"]);
+    assert!(text(&all).contains("RES-001") && text(&all).contains("PIPE-024"), "{}", text(&all));
+    fails(2, &["there is no code `POL-999`", "help:"], &shop.run(&["explain", "POL-999"]));
+}

@@ -70,6 +70,8 @@ pub(crate) enum Command {
     Keys(Keys),
     /// List the masks
     Masks,
+    /// Tell what a finding's code means and how to mend it
+    Explain(Explain),
     /// Review a policy: what it decides, what is wrong with it, what a change of it means
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -85,6 +87,12 @@ pub(crate) enum PolicyCommand {
     Diff(PolicyDiff),
     /// Tell which rule decides a field, and why the others don't
     Explain(PolicyExplain),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Explain {
+    /// The code, such as `POL-009`; without one, all codes are listed
+    pub(crate) code: Option<String>,
 }
 
 /// How a review is written.

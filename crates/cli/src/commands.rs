@@ -4,6 +4,7 @@ pub(crate) mod bundle;
 pub(crate) mod capture;
 pub(crate) mod demo;
 pub(crate) mod environment;
+pub(crate) mod explain;
 pub(crate) mod keys;
 pub(crate) mod masks;
 pub(crate) mod policy;

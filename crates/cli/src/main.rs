@@ -121,6 +121,7 @@ async fn dispatch(cli: Cli) -> reenact_model::Result<u8> {
         Command::Mark(args) => commands::environment::mark(&args).await,
         Command::Keys(args) => commands::keys::run(&args),
         Command::Masks => Ok(commands::masks::run(json)),
+        Command::Explain(args) => commands::explain::run(args.code.as_deref(), json),
         Command::Policy(PolicyCommand::Check(args)) => commands::policy::check(&args, json).await,
         Command::Policy(PolicyCommand::Test(args)) => commands::policy::test(&args, json).await,
         Command::Policy(PolicyCommand::Diff(args)) => commands::policy::diff(&args, json).await,
