@@ -33,7 +33,7 @@ impl Plan {
         reached: &BTreeSet<EntityId>,
     ) -> Result<Self> {
         let mut findings = Vec::new();
-        let policy = &policy.typed(catalogs);
+        let policy = &policy.typed(catalogs).partitioned(catalogs, &mut findings);
         dead_rules(policy, catalogs, &mut findings);
         expired(policy, &mut findings);
         profiles(policy, &mut findings);

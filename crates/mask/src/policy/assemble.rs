@@ -12,7 +12,9 @@ use reenact_model::{FieldId, Finding, Site, Span};
 
 use super::syntax::{Document, DomainText, RuleText, Scalars};
 use super::text::{MAX_DEPTH, PolicyText, beside};
-use super::{Does, Domain, Keep, Policy, Rule, Selector, SubjectField, Undecided, expect, mask_use, profiles};
+use super::{
+    Does, Domain, Keep, Policy, Rule, Selector, SubjectField, Undecided, expect, mask_use, partition, profiles,
+};
 use crate::yaml::{self, Spanned};
 
 /// A file with its shape.
@@ -209,7 +211,11 @@ fn domain_of(file: &str, name: String, domain: &DomainText, names: &mut Names, f
     }
     match mask_use(&domain.mask.value, span, findings) {
         Some(mask) => {
-            names.domains.insert(name, Domain { canonical: domain.canonical, mask });
+            let partition = domain.partition.as_ref().and_then(|text| {
+                let site = Site::default().with_span(Some(yaml::span(file, &text.referenced)));
+                partition::read(&text.value, &mask, site, findings)
+            });
+            names.domains.insert(name, Domain { canonical: domain.canonical, mask, partition });
         }
         None => names.broken.push(name),
     }

@@ -5,6 +5,7 @@
 
 mod assemble;
 mod expect;
+mod partition;
 mod profiles;
 mod selector;
 mod syntax;
@@ -15,7 +16,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use reenact_model::{Class, Error, FieldId, FieldPath, Finding, Result, Site, Span, canonical};
+use reenact_model::{Class, EntityId, Error, FieldId, FieldPath, Finding, Result, Site, Span, canonical};
 
 pub use expect::{Expectation, PolicyTest};
 pub use selector::Selector;
@@ -60,6 +61,19 @@ pub struct Domain {
     pub canonical: Canonical,
     /// The mask that all its fields share.
     pub mask: MaskUse,
+    /// The topics in whose partitions its pseudonyms stay.
+    pub partition: Option<Partition>,
+}
+
+/// The topics in whose partitions a domain's pseudonyms stay.
+#[derive(Clone, Debug)]
+pub struct Partition {
+    /// The partitioner: the word that the masks' argument `partition_by` takes.
+    pub by: String,
+    /// The topics.
+    pub topics: Vec<EntityId>,
+    /// Where it stands.
+    pub span: Span,
 }
 
 /// How values of a domain are made equal.

@@ -41,6 +41,15 @@ pub(super) struct DomainText {
     #[serde(default)]
     pub(super) canonical: Canonical,
     pub(super) mask: Spanned<MaskRef>,
+    pub(super) partition: Option<Spanned<PartitionText>>,
+}
+
+/// Which partitions of topics a domain's pseudonyms stay in.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PartitionText {
+    pub(super) by: String,
+    pub(super) topics: Scalars,
 }
 
 #[derive(Deserialize)]

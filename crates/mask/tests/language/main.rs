@@ -3,6 +3,7 @@
 mod classes;
 mod documented;
 mod includes;
+mod partition;
 mod subject;
 mod support;
 mod trials;

@@ -46,6 +46,16 @@ impl World {
         self
     }
 
+    /// Gives a topic a number of partitions.
+    pub(crate) fn partitions(mut self, name: &str, count: u32) -> Self {
+        for entity in self.catalogs.iter_mut().flat_map(|c| &mut c.entities).filter(|e| e.id.to_string() == name) {
+            let mut changed = (**entity).clone();
+            changed.properties.insert("partitions".to_owned(), count.to_string());
+            *entity = Arc::new(changed);
+        }
+        self
+    }
+
     /// Adds a relationship: `service/child.field -> service/parent.field`, with `if field=value` behind it.
     pub(crate) fn refers(mut self, text: &str) -> Self {
         let (text, condition) = text.split_once(" if ").map_or((text, None), |(text, when)| (text, Some(when)));
