@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use reenact_model::catalog::{Relationship, Role};
 use reenact_model::error::Severity;
-use reenact_model::{Entity, EntityId, FieldId, FieldPath, Finding, Path, ServiceCatalog, Site, Span};
+use reenact_model::{Entity, EntityId, FieldId, FieldPath, Finding, Path, ServiceCatalog, Site, Span, ValueType};
 
 use super::resolve::{action, decide, domain_of};
 use super::{Action, ColumnPlan, Decision, Plan};
 use crate::kernels::Guarantees;
-use crate::policy::{Does, Keep, Policy};
+use crate::policy::{Canonical, Does, Keep, Policy};
 
 impl Plan {
     /// The action that decides a column or a leaf.
@@ -63,6 +63,7 @@ impl Plan {
         let mut told = BTreeSet::new();
         for entity in catalogs.iter().flat_map(|c| &c.entities).filter(|e| reached.contains(&e.id)) {
             for unique in std::iter::once(&entity.key).chain(&entity.uniques) {
+                self.check_merging(policy, entity, unique, findings);
                 let Some(column) = unique.iter().find(|column| !self.keeps_apart(entity, column)) else { continue };
                 if told.insert((entity.id.clone(), unique.clone())) {
                     let field = FieldPath::column(column);
@@ -85,6 +86,32 @@ impl Plan {
             let both = reached.contains(&relationship.child.entity) && reached.contains(&relationship.parent.entity);
             if both {
                 self.check_reference(policy, relationship, findings);
+            }
+        }
+    }
+
+    /// A canonical form makes values equal, so two values of a unique field may become one.
+    fn check_merging(&self, policy: &Policy, entity: &Entity, unique: &[String], findings: &mut Vec<Finding>) {
+        for column in unique {
+            let plan = self.entities.get(&entity.id).and_then(|e| e.columns.get(column));
+            let Some(ColumnPlan::Apply(apply)) = plan else { continue };
+            let merges = apply.canonical != Canonical::Text && apply.shape.value == ValueType::Text;
+            // Its own type may call them equal already.
+            if !merges || apply.shape.native.starts_with("citext") {
+                continue;
+            }
+            let id = FieldId::new(&entity.id, &FieldPath::column(column));
+            let rule = self.decision(&id).and_then(|d| d.rule.clone());
+            let site = Site { rule: rule.clone(), span: span_of(policy, rule.as_deref()), ..Site::field(&id) };
+            let message = format!(
+                "`{}` is unique, and the domain `{}` makes texts equal that the field tells apart: two records may become one",
+                unique.join("`, `"),
+                apply.domain
+            );
+            let finding = Finding::warning("POL-029", site, message)
+                .help("leave `canonical` out if the field holds each value in one spelling; the replay would tell of a duplicate");
+            if !findings.contains(&finding) {
+                findings.push(finding);
             }
         }
     }

@@ -5,6 +5,7 @@
 //! holds no secret; keys join it in [`Plan::masker`].
 
 mod checks;
+mod few;
 mod resolve;
 mod subject;
 

@@ -9,15 +9,16 @@ use reenact_model::payload::Codec;
 use reenact_model::{Class, Entity, EntityId, Error, FieldId, FieldPath, Finding, Path, Result, ServiceCatalog, Site};
 
 use super::checks::{dead_rules, expired, profiles};
+use super::few::few_values;
 use super::subject::Subjects;
 use super::{Action, Apply, ColumnPlan, Decision, EntityPlan, LeafRule, Plan};
 use crate::kernels::{Group, Mask, Shape};
 use crate::policy::{Canonical, Does, Policy, Rule, Undecided};
 
 /// A field with the rule that decides it, before masks are built.
-struct Match {
-    field: FieldId,
-    shape: Shape,
+pub(super) struct Match {
+    pub(super) field: FieldId,
+    pub(super) shape: Shape,
     rule: Arc<Rule>,
 }
 
@@ -293,6 +294,9 @@ impl Resolver<'_> {
                     .push(Finding::error("POL-009", site(), message).help("choose another mask for this field"));
                 out.push(Built::Failed);
                 continue;
+            }
+            if !found.rule.accepts_few {
+                self.findings.extend(few_values(mask_use.spec, found, site()));
             }
             let subject = match subjects.find(&found.rule, (&**mask, mask_use.spec.name), &found.field) {
                 Ok(subject) => subject,

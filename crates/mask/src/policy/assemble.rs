@@ -17,6 +17,9 @@ use super::{
 };
 use crate::yaml::{self, Spanned};
 
+/// What a rule writes to accept that a field has few values.
+const FEW_VALUES: &str = "few-values";
+
 /// A file with its shape.
 struct Part {
     file: String,
@@ -213,7 +216,7 @@ fn domain_of(file: &str, name: String, domain: &DomainText, names: &mut Names, f
         Some(mask) => {
             let partition = domain.partition.as_ref().and_then(|text| {
                 let site = Site::default().with_span(Some(yaml::span(file, &text.referenced)));
-                partition::read(&text.value, &mask, site, findings)
+                partition::read(&text.value, &mask, &site, findings)
             });
             names.domains.insert(name, Domain { canonical: domain.canonical, mask, partition });
         }
@@ -342,12 +345,22 @@ fn one_rule(file: &str, built_in: bool, rule: &RuleText, names: &Names, findings
             }
         }
     });
+    let accepts_few = rule.accept.as_ref().is_some_and(|accept| {
+        let span = at(accept.referenced);
+        for word in accept.value.0.iter().filter(|word| *word != FEW_VALUES) {
+            let message = format!("there is nothing called `{word}` to accept");
+            findings.push(
+                Finding::error("POL-028", site(&span), message).help(format!("write `accept: [ {FEW_VALUES} ]`")),
+            );
+        }
+        accept.value.0.iter().any(|word| word == FEW_VALUES)
+    });
     // A profile's rule whose classes this policy does not have decides nothing.
     if built_in && on.is_empty() {
         return None;
     }
     let overrides = rule.overrides.iter().map(|o| o.value.clone()).collect();
-    does.map(|does| Rule { name: name.clone(), span, on, types, does, subject, overrides })
+    does.map(|does| Rule { name: name.clone(), span, on, types, does, subject, accepts_few, overrides })
 }
 
 /// The fields that tell whose a record is.

@@ -134,6 +134,8 @@ pub struct Rule {
     pub does: Does,
     /// Whose record it is, for masks that work by subject: the fields together, and where they are named.
     pub subject: Option<(Vec<SubjectField>, Span)>,
+    /// Whether it accepts that counting undoes a pseudonym where a field has few values.
+    pub accepts_few: bool,
     /// The rules that it outranks where both match.
     pub overrides: Vec<String>,
 }

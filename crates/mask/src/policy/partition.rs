@@ -13,7 +13,12 @@ use crate::kernels::{ArgKind, Args};
 const MOST: u64 = 1_000;
 
 /// Reads what a domain says of partitions; what is wrong goes to `findings`.
-pub(super) fn read(text: &PartitionText, mask: &MaskUse, site: Site, findings: &mut Vec<Finding>) -> Option<Partition> {
+pub(super) fn read(
+    text: &PartitionText,
+    mask: &MaskUse,
+    site: &Site,
+    findings: &mut Vec<Finding>,
+) -> Option<Partition> {
     let mut wrong = |message: String, help: &str| {
         findings.push(Finding::error("POL-027", site.clone(), message).help(help));
         None

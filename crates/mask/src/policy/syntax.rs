@@ -66,6 +66,7 @@ pub(super) struct RuleText {
     pub(super) mask: Option<Spanned<MaskRef>>,
     pub(super) keep: Option<KeepText>,
     pub(super) subject: Option<Spanned<Scalars>>,
+    pub(super) accept: Option<Spanned<Scalars>>,
     #[serde(default)]
     pub(super) overrides: Vec<Spanned<String>>,
 }
