@@ -230,6 +230,37 @@ fn exposed<'a>(code: &'a [(usize, &'a str)]) -> impl Iterator<Item = usize> + 'a
         .map(|at| code[at].0)
 }
 
+/// The codes of findings that production code makes: `"ABC-123"`, each with the place where it was met first.
+fn codes(sources: &[Source]) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for source in sources.iter().filter(|source| !source.is_test() && source.path.starts_with("crates/")) {
+        for (n, line) in source.production() {
+            for text in line.split('"').skip(1).step_by(2) {
+                let is_code = text.split_once('-').is_some_and(|(area, number)| {
+                    (2..=6).contains(&area.len())
+                        && area.bytes().all(|b| b.is_ascii_uppercase())
+                        && number.len() == 3
+                        && number.bytes().all(|b| b.is_ascii_digit())
+                });
+                if is_code && !found.iter().any(|(code, _)| code == text) {
+                    found.push((text.to_owned(), source.at(n)));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Codes without a page, and pages without a code.
+fn without_page(codes: &[(String, String)], pages: &[&str]) -> Vec<String> {
+    let lacks = codes.iter().filter(|(code, _)| !pages.contains(&code.as_str()));
+    let left = pages.iter().filter(|page| !codes.iter().any(|(code, _)| code == *page));
+    lacks
+        .map(|(code, at)| format!("{at}: {code} has no page"))
+        .chain(left.map(|page| format!("{page} is nowhere")))
+        .collect()
+}
+
 /// The last name of an expression: `dsn` in `lease.dsn("cart")?`.
 fn receiver(text: &str) -> &str {
     let mut end = text.trim_end();
@@ -345,6 +376,12 @@ fn only_mask_sees_captured_values_and_only_bundle_reopens_masked_rows() {
     none(&breaks_of_the_seal(&sources()), "the seal between captured and masked rows");
 }
 
+#[test]
+fn every_code_has_a_page() {
+    let pages: Vec<&str> = reenact_review::codes::pages().map(|page| page.code).collect();
+    none(&without_page(&codes(&sources()), &pages), "`reenact explain` and the codes in the sources");
+}
+
 // --- that each check can fail ------------------------------------------------------------------------------------------
 
 fn package(name: &str, dependencies: &[(&str, bool)]) -> Package {
@@ -457,4 +494,17 @@ fn a_broken_seal_is_found() {
     assert_eq!(found, ["crates/bundle/src/a.rs:1: frees itself from a lint"]);
     let found = breaks_of_the_seal(&[source("crates/stores/src/conformance/mod.rs", text), source("tests/a.rs", text)]);
     assert!(found.is_empty(), "tests may look: {found:?}");
+}
+
+#[test]
+fn a_code_without_a_page_is_found() {
+    let text =
+        "f(\"POL-999\", \"UTF-8\", \"pol-001\"); // \"POL-998\"\n#[cfg(test)]\nmod tests {\n    g(\"POL-997\");\n}\n";
+    let found = codes(&[source("crates/mask/src/a.rs", text), source("crates/mask/tests/a.rs", text)]);
+    assert_eq!(found.first(), Some(&("POL-999".to_owned(), "crates/mask/src/a.rs:1".to_owned())));
+    assert!(!found.iter().any(|(code, _)| code == "POL-997"), "{found:?}");
+    assert_eq!(
+        without_page(&found[..1], &["POL-001"]),
+        ["crates/mask/src/a.rs:1: POL-999 has no page", "POL-001 is nowhere"]
+    );
 }

@@ -35,6 +35,61 @@ fn a_policy_is_checked_live_and_from_saved_schemas() {
 }
 
 #[test]
+fn the_tests_inside_a_policy_are_run() {
+    let shop = Shop::open();
+    let test = ["policy", "test", "pipeline.yaml"];
+    let tests = |expect: &str| {
+        let mail =
+            format!("{{ name: mail, field: customers/customers.email, input: ann@corp.test, expect: {expect} }}");
+        format!("{POLICY}tests:\n  - {mail}\n")
+    };
+    shop.write("policy.yaml", &tests("{ differs: true, valid: email }"));
+    let told = shop.run(&test);
+    assert!(told.status.success() && text(&told).contains("policy.yaml: 1 tests hold"), "{}", text(&told));
+    shop.write("policy.yaml", &tests("{ length: 3 }"));
+    fails(10, &["error[TEST-001]", "policy.yaml:13:", "it should have 3 characters", "^"], &shop.run(&test));
+    for (format, part) in [
+        ("junit", "<failure message="),
+        ("sarif", "\"startLine\": 13"),
+        ("json", "\"format\": \"reenact/policy-test\""),
+    ] {
+        fails(10, &[part], &shop.run(&[&test[..], &["--format", format]].concat()));
+    }
+    // What keeps the policy from being resolved is told, and no test is run.
+    shop.write("policy.yaml", &tests("{ length: 3 }").replace("\"**.note\", ", ""));
+    fails(10, &["error[POL-001]", "orders/orders.note"], &shop.run(&test));
+}
+
+#[test]
+fn a_policy_of_several_files_is_checked_captured_and_compared_with_its_past() {
+    let shop = Shop::open();
+    std::fs::create_dir(shop.path("common")).expect("a folder");
+    let (head, rules) = POLICY.split_once("rules:").expect("rules");
+    shop.write("common/domains.yaml", head);
+    shop.write("policy.yaml", &format!("version: 1\ninclude: [ common/domains.yaml ]\nrules:{rules}"));
+    assert!(shop.run(&CHECK).status.success(), "{}", text(&shop.run(&CHECK)));
+    let capture = ["capture", "pipeline.yaml", "--seed", "order=7", "--to", "b.reenact"];
+    let captured = shop.run(&capture);
+    assert!(captured.status.success(), "agents have all files: {}", text(&captured));
+    shop.write("one.yaml", POLICY);
+    let diff = shop.run(&["policy", "diff", "pipeline.yaml", "one.yaml"]);
+    assert!(diff.status.success() && text(&diff).contains("no field is decided otherwise"), "{}", text(&diff));
+
+    // The line that is shown is the included file's, and a profile's.
+    shop.write("common/domains.yaml", &head.replace("mask: { integer", "mask: { interger"));
+    let offending = "customer: { canonical: integer, mask: { interger";
+    fails(2, &["POL-005", "common/domains.yaml:3:"], &shop.run(&["plan", "pipeline.yaml"]));
+    fails(10, &["common/domains.yaml:3:", offending, "^"], &shop.run(&CHECK));
+    shop.write(
+        "policy.yaml",
+        &format!("{POLICY}profile: pci\nclasses: {{ card_pin: [ customers/customers.name ] }}\n"),
+    );
+    fails(10, &["error[POL-003]", "rule `pci/authentication` (profile pci:"], &shop.run(&CHECK));
+    shop.write("policy.yaml", "version: 1\ninclude: [ nothing.yaml ]\n");
+    fails(2, &["POL-022", "policy.yaml:2:12", "`nothing.yaml` can't be read"], &shop.run(&CHECK));
+}
+
+#[test]
 fn a_change_is_told_by_its_effect() {
     let shop = Shop::open();
     shop.write("before.yaml", POLICY);
@@ -67,4 +122,18 @@ fn a_field_is_explained() {
     }
     let none = shop.run(&["policy", "explain", "pipeline.yaml", "customers/customers.nothing"]);
     assert!(text(&none).contains("no rule names customers/customers.nothing"), "{}", text(&none));
+}
+
+#[test]
+fn a_code_is_explained() {
+    let shop = Shop::open();
+    let told = shop.run(&["explain", "POL-009"]);
+    assert!(
+        told.status.success() && text(&told).starts_with("POL-009: a mask does not fit a field\n\n"),
+        "{}",
+        text(&told)
+    );
+    let all = shop.run(&["explain"]);
+    assert!(text(&all).contains("RES-001") && text(&all).contains("PIPE-024"), "{}", text(&all));
+    fails(2, &["there is no code `POL-999`", "help:"], &shop.run(&["explain", "POL-999"]));
 }

@@ -74,6 +74,8 @@ pub(crate) enum Command {
     Detect(Detect),
     /// Write a policy's draft into the file that `-o` names: every field of a pipeline's services decided, or left to you
     Init(Init),
+    /// Tell what a finding's code means and how to mend it
+    Explain(Explain),
     /// Review a policy: what it decides, what is wrong with it, what a change of it means
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -110,10 +112,18 @@ pub(crate) struct Init {
 pub(crate) enum PolicyCommand {
     /// Hold the policy of a pipeline against the schemas: all findings at once; exit code 10 if there are errors
     Check(PolicyCheck),
+    /// Run the tests inside the policy, on values of their own; exit code 10 if one does not hold
+    Test(PolicyCheck),
     /// Compare two policies by their effect on every field; exit code 10 if one is protected less
     Diff(PolicyDiff),
     /// Tell which rule decides a field, and why the others don't
     Explain(PolicyExplain),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Explain {
+    /// The code, such as `POL-009`; without one, all codes are listed
+    pub(crate) code: Option<String>,
 }
 
 /// How a review is written.
@@ -146,7 +156,7 @@ pub(crate) struct SchemaArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct PolicyCheck {
-    /// The pipeline's file; its policy is checked
+    /// The pipeline's file
     pub(crate) pipeline: PathBuf,
     #[command(flatten)]
     pub(crate) schemas: SchemaArgs,

@@ -5,6 +5,7 @@ pub(crate) mod capture;
 pub(crate) mod demo;
 pub(crate) mod detect;
 pub(crate) mod environment;
+pub(crate) mod explain;
 pub(crate) mod keys;
 pub(crate) mod masks;
 pub(crate) mod policy;

@@ -123,7 +123,9 @@ async fn dispatch(cli: Cli) -> reenact_model::Result<u8> {
         Command::Detect(args) => commands::detect::run(&args, json).await,
         Command::Init(args) => commands::detect::init(&args, &output).await,
         Command::Masks => Ok(commands::masks::run(json)),
+        Command::Explain(args) => commands::explain::run(args.code.as_deref(), json),
         Command::Policy(PolicyCommand::Check(args)) => commands::policy::check(&args, json).await,
+        Command::Policy(PolicyCommand::Test(args)) => commands::policy::test(&args, json).await,
         Command::Policy(PolicyCommand::Diff(args)) => commands::policy::diff(&args, json).await,
         Command::Policy(PolicyCommand::Explain(args)) => commands::policy::explain(&args, json),
     }

@@ -13,10 +13,12 @@ pub mod masker;
 pub mod plan;
 pub mod policy;
 pub mod residue;
+pub mod trial;
+pub mod validity;
 pub mod yaml;
 
 pub use domain::{RootKey, Salt, ScopeKeys};
 pub use masked::Masked;
 pub use masker::Masker;
 pub use plan::{Action, Decision, Plan};
-pub use policy::{Policy, Undecided};
+pub use policy::{Policy, PolicyText, Undecided};

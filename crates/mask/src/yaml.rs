@@ -50,6 +50,14 @@ pub fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T> {
         .unwrap_or_else(|| Error::new(Class::Input, "the file can't be read")))
 }
 
+/// Reads the part of a document that a type names, and minds nothing else; a text that does not parse has nobody to tell it here.
+pub(crate) fn read_some<T: DeserializeOwned>(text: &str) -> std::result::Result<T, ()> {
+    if text.len() > MAX_BYTES {
+        return Err(());
+    }
+    serde_saphyr::from_str(text).map_err(|_| ())
+}
+
 /// The text with the entry of a mapping at a place blanked out, so that all else stands where it stood; `None` if there is none.
 fn without(text: &str, at: &Span) -> Option<String> {
     let line = text.split_inclusive('\n').take((at.line as usize).checked_sub(1)?).map(str::len).sum::<usize>();

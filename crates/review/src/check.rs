@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use reenact_mask::{Action, Decision, Plan, Policy};
+use reenact_mask::{Action, Decision, Plan, Policy, PolicyText, trial};
 use reenact_model::catalog::Schemas;
 use reenact_model::error::Severity;
 use reenact_model::{Finding, Result};
@@ -19,6 +19,9 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Every field's decision; empty if an error keeps them from being made.
     pub decisions: Vec<Decision>,
+    /// The policy's own tests that hold; `None` if none was run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passed: Option<Vec<String>>,
 }
 
 impl Report {
@@ -46,6 +49,12 @@ impl Report {
     /// One sentence with the verdict.
     pub fn verdict(&self) -> String {
         let (errors, warnings) = (self.count(Severity::Error), self.count(Severity::Warning));
+        if let Some(passed) = &self.passed {
+            return match errors {
+                0 => format!("{} tests hold", passed.len()),
+                _ => format!("{} tests hold, and {errors} findings say what does not", passed.len()),
+            };
+        }
         if errors > 0 {
             return format!("{errors} errors stop every capture; {warnings} warnings");
         }
@@ -58,21 +67,46 @@ impl Report {
 ///
 /// # Errors
 /// [`reenact_model::Class::Input`] only if the text can't be read as YAML at all; everything else is a finding.
-pub fn check(file: &str, text: &str, schemas: &Schemas) -> Result<Report> {
-    let report = |digest: String, findings: Vec<Finding>, decisions: Vec<Decision>| {
-        let mut findings = findings;
-        findings.sort_by(|a, b| {
-            b.severity.cmp(&a.severity).then_with(|| a.site.span.cmp(&b.site.span)).then_with(|| a.code.cmp(&b.code))
-        });
-        Report { policy: file.to_owned(), digest, findings, decisions }
-    };
-    let policy = match Policy::parse(file, text) {
+pub fn check(text: &PolicyText, schemas: &Schemas) -> Result<Report> {
+    Ok(match resolved(text, schemas)? {
+        Ok((policy, plan)) => {
+            report(&text.file, policy.digest.clone(), plan.warnings().to_vec(), plan.decisions().to_vec())
+        }
+        Err(report) => report,
+    })
+}
+
+/// Runs the tests inside a policy. What keeps the policy from being resolved is told in their place, and no test is run then.
+///
+/// # Errors
+/// As [`check`].
+pub fn test(text: &PolicyText, schemas: &Schemas) -> Result<Report> {
+    Ok(match resolved(text, schemas)? {
+        Ok((policy, plan)) => {
+            let trial = trial::run(&policy, &plan, &schemas.catalogs)?;
+            let report = report(&text.file, policy.digest.clone(), trial.findings, Vec::new());
+            Report { passed: Some(trial.passed), ..report }
+        }
+        Err(report) => report,
+    })
+}
+
+/// A policy with its plan, or the report of what stands against it.
+fn resolved(text: &PolicyText, schemas: &Schemas) -> Result<std::result::Result<(Policy, Plan), Report>> {
+    let policy = match Policy::read(text) {
         Ok(policy) => policy,
         Err(error) if error.findings().is_empty() => return Err(error),
-        Err(error) => return Ok(report(Policy::digest_of(text), error.findings().to_vec(), Vec::new())),
+        Err(error) => return Ok(Err(report(&text.file, text.digest(), error.findings().to_vec(), Vec::new()))),
     };
     Ok(match Plan::resolve(&policy, &schemas.catalogs, &schemas.relationships, &schemas.reached) {
-        Ok(plan) => report(policy.digest.clone(), plan.warnings().to_vec(), plan.decisions().to_vec()),
-        Err(error) => report(policy.digest.clone(), error.findings().to_vec(), Vec::new()),
+        Ok(plan) => Ok((policy, plan)),
+        Err(error) => Err(report(&text.file, policy.digest.clone(), error.findings().to_vec(), Vec::new())),
     })
+}
+
+fn report(file: &str, digest: String, mut findings: Vec<Finding>, decisions: Vec<Decision>) -> Report {
+    findings.sort_by(|a, b| {
+        b.severity.cmp(&a.severity).then_with(|| a.site.span.cmp(&b.site.span)).then_with(|| a.code.cmp(&b.code))
+    });
+    Report { policy: file.to_owned(), digest, findings, decisions, passed: None }
 }

@@ -50,7 +50,7 @@ pub fn explain(policy: &Policy, field: &FieldId) -> Vec<Considered> {
         match (beaten(rule), deciding) {
             (Some(winner), _) => Outcome::OverriddenBy(winner.name.clone()),
             (None, Some(first)) if first.name == rule.name => Outcome::Decides,
-            (None, Some(first)) if first.does == rule.does => Outcome::Agrees,
+            (None, Some(first)) if first.agrees(rule) => Outcome::Agrees,
             (None, Some(first)) => Outcome::Disagrees(first.name.clone()),
             (None, None) => Outcome::DoesNotMatch,
         }
@@ -68,6 +68,12 @@ pub fn explain(policy: &Policy, field: &FieldId) -> Vec<Considered> {
 }
 
 fn does(policy: &Policy, rule: &Rule) -> String {
+    let does = action(policy, rule);
+    // Without a schema nobody knows a field's type, so it is told as a condition.
+    if rule.types.is_empty() { does } else { format!("{does}, if its type is {}", rule.types.join(" or ")) }
+}
+
+fn action(policy: &Policy, rule: &Rule) -> String {
     match &rule.does {
         Does::Domain(name) => {
             let mask = policy.domains.get(name).map_or("?", |domain| domain.mask.spec.name);

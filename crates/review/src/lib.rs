@@ -5,6 +5,7 @@
 //! for people, pull requests and programs. The crate can reach no store.
 
 pub mod check;
+pub mod codes;
 pub mod diff;
 pub mod explain;
 pub mod formats;

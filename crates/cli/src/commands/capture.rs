@@ -8,19 +8,23 @@ use reenact_bundle::{BundleWriter, Directory};
 use reenact_engine::CaptureRecord;
 use reenact_engine::capture::{self, Agent, Captured, Captures, LocalAgent, Planned, Residue};
 use reenact_engine::pipeline::{Pipeline, Seeds};
-use reenact_mask::RootKey;
+use reenact_mask::{PolicyText, RootKey};
 use reenact_model::{Class, Error, Result};
 
 use crate::args::{Capture, Output, Plan};
 use crate::{file, keyring, render};
 
-/// Reads a pipeline, and the text of the policy beside it.
-pub(crate) fn load(path: &Path) -> Result<(Pipeline, String)> {
+/// Reads a pipeline, and the policy beside it with all that it includes.
+pub(crate) fn load(path: &Path) -> Result<(Pipeline, PolicyText)> {
     let pipeline = Pipeline::load(path, &|name| std::env::var(name).ok())?;
     let policy = path.parent().unwrap_or(Path::new("")).join(&pipeline.policy);
     let text = fs::read_to_string(&policy).map_err(|e| {
         Error::new(Class::Input, format!("the policy `{}` can't be read: {}", policy.display(), e.kind()))
             .help("name it under `policy:` in the pipeline, as seen from the pipeline's folder")
+    })?;
+    let name = capture::policy_file(&pipeline);
+    let text = PolicyText::gather(&name, &text, &mut |file| {
+        fs::read_to_string(file).map_err(|error| error.kind().to_string())
     })?;
     Ok((pipeline, text))
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use reenact_engine::capture;
 use reenact_engine::pipeline::Pipeline;
-use reenact_mask::{Policy, RootKey};
+use reenact_mask::{Policy, PolicyText, RootKey};
 use reenact_model::error::Severity;
 use reenact_model::{Class, Error, FieldId, Result};
 use reenact_review::explain::Outcome;
@@ -18,13 +18,27 @@ use crate::{file, render};
 
 /// `policy check`.
 pub(crate) async fn check(args: &PolicyCheck, json: bool) -> Result<u8> {
+    report(args, json, "reenact/policy-check", check::check).await
+}
+
+/// `policy test`.
+pub(crate) async fn test(args: &PolicyCheck, json: bool) -> Result<u8> {
+    report(args, json, "reenact/policy-test", check::test).await
+}
+
+/// Makes a report and writes it in the format that is asked for.
+async fn report(
+    args: &PolicyCheck,
+    json: bool,
+    name: &str,
+    make: fn(&PolicyText, &Schemas) -> Result<Report>,
+) -> Result<u8> {
     let (pipeline, text) = load(&args.pipeline)?;
     let schemas = schemas(&pipeline, &args.schemas).await?;
-    let report = check::check(&capture::policy_file(&pipeline), &text, &schemas)?;
-    let format = if json { Format::Json } else { args.format };
-    match format {
+    let report = make(&text, &schemas)?;
+    match if json { Format::Json } else { args.format } {
         Format::Text => render::out(formats::text(&report, &text).trim_end()),
-        Format::Json => render::json(&document("reenact/policy-check", &report)),
+        Format::Json => render::json(&document(name, &report)),
         Format::Markdown => render::out(&formats::comment(&report)),
         Format::Github => render::out(formats::annotations(&report).trim_end()),
         Format::Sarif => render::json(&formats::sarif(&report)),
@@ -38,18 +52,17 @@ pub(crate) async fn check(args: &PolicyCheck, json: bool) -> Result<u8> {
 pub(crate) async fn diff(args: &PolicyDiff, json: bool) -> Result<u8> {
     let (pipeline, text) = load(&args.pipeline)?;
     let schemas = schemas(&pipeline, &args.schemas).await?;
-    let decided = |name: &str, text: &str| -> Result<Report> {
-        let report = check::check(name, text, &schemas)?;
-        match Error::from_findings(Class::Findings, &format!("`{name}` decides nothing yet"), &report.findings) {
+    let decided = |text: &PolicyText| -> Result<Report> {
+        let report = check::check(text, &schemas)?;
+        match Error::from_findings(Class::Findings, &format!("`{}` decides nothing yet", text.file), &report.findings) {
             Some(error) if report.decisions.is_empty() => Err(error),
             _ => Ok(report),
         }
     };
-    let before = decided(&args.before, &revision(&args.before)?)?;
-    let name = capture::policy_file(&pipeline);
+    let before = decided(&revisions(&args.before)?)?;
     let after = match &args.after {
-        Some(after) => decided(after, &revision(after)?)?,
-        None => decided(&name, &text)?,
+        Some(after) => decided(&revisions(after)?)?,
+        None => decided(&text)?,
     };
     let diff = diff::diff(&before.decisions, &after.decisions);
     match if json { Format::Json } else { args.format } {
@@ -66,8 +79,8 @@ pub(crate) async fn diff(args: &PolicyDiff, json: bool) -> Result<u8> {
 
 /// `policy explain`.
 pub(crate) fn explain(args: &PolicyExplain, json: bool) -> Result<u8> {
-    let (pipeline, text) = load(&args.pipeline)?;
-    let policy = Policy::parse(&capture::policy_file(&pipeline), &text)?;
+    let (_, text) = load(&args.pipeline)?;
+    let policy = Policy::read(&text)?;
     let field: FieldId = args.field.parse().map_err(|why| {
         Error::new(Class::Input, format!("`{}` names no field: {why}", args.field))
             .help("write it as `service/entity.field`, or `service/entity.field:$.path`")
@@ -124,6 +137,11 @@ async fn schemas(pipeline: &Pipeline, args: &SchemaArgs) -> Result<Schemas> {
         file::write(path, &(text + "\n"))?;
     }
     Ok(found)
+}
+
+/// A policy with all that it includes, each from the same revision.
+fn revisions(name: &str) -> Result<PolicyText> {
+    PolicyText::gather(name, &revision(name)?, &mut |file| revision(file).map_err(|error| error.message().to_owned()))
 }
 
 /// A policy's text: a file's, or that of a git revision, `REVISION:PATH`.

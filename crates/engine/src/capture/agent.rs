@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use reenact_bundle::Sealed;
-use reenact_mask::Salt;
+use reenact_mask::{PolicyText, Salt};
 use reenact_model::catalog::Relationship;
 use reenact_model::{EntityId, FieldPath, Finding, Part, Result, ServiceCatalog};
 use reenact_stores::{Estimate, Pinned};
@@ -72,8 +72,8 @@ pub struct Setup {
     pub reached: BTreeSet<EntityId>,
     /// The entities that are taken whole.
     pub whole: BTreeSet<EntityId>,
-    /// The policy's file name and text.
-    pub policy: (String, String),
+    /// The policy's text, with all that it includes.
+    pub policy: PolicyText,
     /// The scope's salt; useless without the root key, which only agents have.
     pub salt: Salt,
     /// The agents' public keys, by service.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use futures::future::try_join_all;
 use reenact_bundle::{BundleId, BundleWriter, Contents, MemberInfo, Sealed, SigningKey};
-use reenact_mask::Policy;
+use reenact_mask::{Policy, PolicyText};
 use reenact_model::{Class, EntityId, Error, Finding, Result, Site};
 
 use super::agent::{Agent, Collected};
@@ -47,7 +47,7 @@ pub struct Captured {
 #[expect(clippy::too_many_arguments, reason = "each is a decision of the caller")]
 pub async fn capture(
     pipeline: &Pipeline,
-    policy_text: &str,
+    policy_text: impl Into<PolicyText>,
     mut agents: Captures,
     seeds: &Seeds,
     out: &Arc<BundleWriter>,
@@ -56,7 +56,7 @@ pub async fn capture(
     planned: Option<&str>,
     observer: &dyn Observer,
 ) -> Result<Captured> {
-    let done = run(pipeline, policy_text, &mut agents, seeds, out, signer, expires_ms, planned, observer).await;
+    let done = run(pipeline, policy_text.into(), &mut agents, seeds, out, signer, expires_ms, planned, observer).await;
     if done.is_err() {
         // The first error is the one to tell; what can't be removed now is removed by `gc`.
         drop(agents);
@@ -68,7 +68,7 @@ pub async fn capture(
 #[expect(clippy::too_many_arguments, reason = "the same as `capture`, which it serves")]
 async fn run(
     pipeline: &Pipeline,
-    policy_text: &str,
+    policy_text: PolicyText,
     agents: &mut Captures,
     seeds: &Seeds,
     out: &Arc<BundleWriter>,
@@ -109,7 +109,7 @@ async fn run(
             .help("raise `limits: { read_time: … }` in the pipeline, or narrow the root")
     })??;
     let unknown: Vec<Finding> = collected.iter().flat_map(|c| c.unknown.clone()).collect();
-    if prepared_refuses(policy_text)
+    if prepared_refuses(&prepared.setup.policy)
         && let Some(error) = Error::from_findings(Class::Policy, "parts of payloads are undecided", &unknown)
     {
         return Err(error);
@@ -170,8 +170,8 @@ fn unwritten() -> Error {
     Error::new(Class::Unexpected, "the record can't be written")
 }
 
-fn prepared_refuses(policy_text: &str) -> bool {
-    Policy::parse("", policy_text).is_ok_and(|p| p.undecided == reenact_mask::Undecided::Refuse)
+fn prepared_refuses(policy_text: &PolicyText) -> bool {
+    Policy::read(policy_text).is_ok_and(|p| p.undecided == reenact_mask::Undecided::Refuse)
 }
 
 fn now_ms() -> i64 {

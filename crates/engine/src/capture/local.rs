@@ -172,7 +172,7 @@ impl Agent for LocalAgent {
     }
 
     async fn prepare(&mut self, setup: Setup) -> Result<()> {
-        let policy = Policy::parse(&setup.policy.0, &setup.policy.1)?;
+        let policy = Policy::read(&setup.policy)?;
         let plan = Plan::resolve(&policy, &setup.catalogs, &setup.relationships, &setup.reached)?;
         let masker = plan.masker(&ScopeKeys::new(&self.root_key, &setup.salt));
         let own = setup.catalogs.iter().filter(|c| c.service == self.service.name).flat_map(|c| &c.entities);

@@ -139,6 +139,17 @@ pub struct Cell<'a> {
     pub subject: Option<&'a str>,
 }
 
+/// Whether a mask asks whose record it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakesSubject {
+    /// It does not.
+    No,
+    /// It does, and works without an answer.
+    May,
+    /// It can't work without.
+    Must,
+}
+
 /// A mask, made for the fields that share it.
 pub trait Mask: fmt::Debug + Send + Sync {
     /// Whether its results fit a field; says why not.
@@ -149,6 +160,11 @@ pub trait Mask: fmt::Debug + Send + Sync {
 
     /// What it holds to.
     fn guarantees(&self) -> Guarantees;
+
+    /// Whether it asks whose record it is.
+    fn subject(&self) -> TakesSubject {
+        TakesSubject::No
+    }
 
     /// Writes the pseudonym of a canonical text to `out`, which is empty; `None` gives NULL.
     ///

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use reenact_model::catalog::{Relationship, Role};
-use reenact_model::{Entity, EntityId, FieldId, FieldPath, Finding, Path, ServiceCatalog, Site, Span};
+use reenact_model::error::Severity;
+use reenact_model::{Entity, EntityId, FieldId, FieldPath, Finding, Path, ServiceCatalog, Site, Span, ValueType};
 
-use super::resolve::{action, decide};
-use super::{Action, ColumnPlan, Plan};
+use super::resolve::{action, decide, domain_of};
+use super::{Action, ColumnPlan, Decision, Plan};
 use crate::kernels::Guarantees;
-use crate::policy::{Does, Keep, Policy};
+use crate::policy::{Canonical, Does, Keep, Policy};
 
 impl Plan {
     /// The action that decides a column or a leaf.
@@ -28,6 +29,28 @@ impl Plan {
             .map(|leaf| action(policy, &leaf.rule))
     }
 
+    /// What is drawn at random is known to the agent that drew it and to no other, so a domain of such a mask has one service.
+    pub(super) fn check_drawn(&self, policy: &Policy, findings: &mut Vec<Finding>) {
+        for (name, domain) in policy.domains.iter().filter(|(_, domain)| !domain.mask.spec.facts.deterministic) {
+            let of = |d: &&Decision| matches!(&d.action, Action::Mask { domain, .. } if domain == name);
+            let mut services: Vec<&Decision> = self.decisions.iter().filter(of).collect();
+            services.dedup_by(|a, b| a.field.entity.service == b.field.entity.service);
+            if let [first, second, ..] = services.as_slice() {
+                let mask = domain.mask.spec.name;
+                let message = format!(
+                    "mask `{mask}` draws at random, and the domain `{name}` also has {}: one value would get two codes",
+                    first.field
+                );
+                let site = Site { rule: second.rule.clone(), ..Site::field(&second.field) };
+                findings.push(
+                    Finding::error("POL-025", site.with_span(Some(domain.mask.span.clone())), message).help(
+                        "give each service a domain of its own if nothing joins them, or use a mask that is computed, such as `token`",
+                    ),
+                );
+            }
+        }
+    }
+
     /// Keys, unique fields and references need masks that keep them what they are.
     pub(super) fn check_keys(
         &self,
@@ -40,6 +63,7 @@ impl Plan {
         let mut told = BTreeSet::new();
         for entity in catalogs.iter().flat_map(|c| &c.entities).filter(|e| reached.contains(&e.id)) {
             for unique in std::iter::once(&entity.key).chain(&entity.uniques) {
+                self.check_merging(policy, entity, unique, findings);
                 let Some(column) = unique.iter().find(|column| !self.keeps_apart(entity, column)) else { continue };
                 if told.insert((entity.id.clone(), unique.clone())) {
                     let field = FieldPath::column(column);
@@ -70,6 +94,32 @@ impl Plan {
         }
     }
 
+    /// A canonical form makes values equal, so two values of a unique field may become one.
+    fn check_merging(&self, policy: &Policy, entity: &Entity, unique: &[String], findings: &mut Vec<Finding>) {
+        for column in unique {
+            let plan = self.entities.get(&entity.id).and_then(|e| e.columns.get(column));
+            let Some(ColumnPlan::Apply(apply)) = plan else { continue };
+            let merges = apply.canonical != Canonical::Text && apply.shape.value == ValueType::Text;
+            // Its own type may call them equal already.
+            if !merges || apply.shape.native.starts_with("citext") {
+                continue;
+            }
+            let id = FieldId::new(&entity.id, &FieldPath::column(column));
+            let rule = self.decision(&id).and_then(|d| d.rule.clone());
+            let site = Site { rule: rule.clone(), span: span_of(policy, rule.as_deref()), ..Site::field(&id) };
+            let message = format!(
+                "`{}` is unique, and the domain `{}` makes texts equal that the field tells apart: two records may become one",
+                unique.join("`, `"),
+                apply.domain
+            );
+            let finding = Finding::warning("POL-029", site, message)
+                .help("leave `canonical` out if the field holds each value in one spelling; the replay would tell of a duplicate");
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
+    }
+
     fn keeps_apart(&self, entity: &Entity, column: &str) -> bool {
         match self.entities.get(&entity.id).and_then(|e| e.columns.get(column)) {
             Some(ColumnPlan::Keep { .. }) => true,
@@ -91,7 +141,9 @@ impl Plan {
                     // What is drawn at random is known to the agent that drew it, and to no other.
                     let shared = child.entity.service == parent.entity.service
                         || crate::kernels::find(&a).is_some_and(|spec| spec.facts.deterministic);
-                    if x == y && a == b && shared {
+                    // A result that depends on the subject is no function of the value alone.
+                    let by_subject = policy.rules.iter().any(|r| r.subject.is_some() && domain_of(r) == x);
+                    if x == y && a == b && shared && !by_subject {
                         continue;
                     }
                     false
@@ -150,12 +202,26 @@ pub(super) fn dead_rules(policy: &Policy, catalogs: &[ServiceCatalog], findings:
                 }
             }
             let site = || Site::default().with_rule(&rule.name).with_span(Some(span.clone()));
-            if !alive && !maybe {
+            // Types that no field has are left in the rule.
+            if !rule.types.is_empty() {
+                let message = format!("`{}` names no field of type {}", selector.text(), rule.types.join(", "));
+                findings.push(Finding::error("POL-002", site(), message).help("mend the type, or take the rule out"));
+            } else if !alive && !maybe {
                 let message = format!("`{}` matches no field of any service", selector.text());
                 findings
                     .push(Finding::error("POL-002", site(), message).help("mend the name, or take the selector out"));
             }
         }
+    }
+}
+
+/// What a profile is, told wherever one is applied.
+pub(super) fn profiles(policy: &Policy, findings: &mut Vec<Finding>) {
+    for (name, span) in &policy.profiles {
+        let message =
+            format!("the profile `{name}` applies its rules to the classes of this policy; it certifies no compliance");
+        let site = Site::default().with_span(Some(span.clone()));
+        findings.push(Finding { severity: Severity::Note, ..Finding::warning("POL-026", site, message) });
     }
 }
 

@@ -5,7 +5,9 @@
 //! holds no secret; keys join it in [`Plan::masker`].
 
 mod checks;
+mod few;
 mod resolve;
+mod subject;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use reenact_model::{EntityId, FieldId, Finding, Span};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::resolve::redaction;
+pub(crate) use self::subject::Subject;
 use crate::domain::ScopeKeys;
 use crate::kernels::{Group, Mask, Shape};
 use crate::masker::Masker;
@@ -91,6 +94,8 @@ pub(crate) struct Apply {
     pub(crate) name: &'static str,
     /// What the mask is for.
     pub(crate) group: Group,
+    /// Whose record it is, if the rule says so.
+    pub(crate) subject: Option<Arc<Subject>>,
     /// The rule that chose it, for messages.
     pub(crate) rule: Option<(String, Span)>,
 }
@@ -107,6 +112,11 @@ impl Plan {
     /// Every field's decision, by field.
     pub fn decisions(&self) -> &[Decision] {
         &self.decisions
+    }
+
+    /// Whether the capture may read an entity.
+    pub fn covers(&self, entity: &EntityId) -> bool {
+        self.entities.contains_key(entity)
     }
 
     /// The decision on a field; decisions are in the order of fields.

@@ -8,15 +8,17 @@ use reenact_model::error::Severity;
 use reenact_model::payload::Codec;
 use reenact_model::{Class, Entity, EntityId, Error, FieldId, FieldPath, Finding, Path, Result, ServiceCatalog, Site};
 
-use super::checks::{dead_rules, expired};
+use super::checks::{dead_rules, expired, profiles};
+use super::few::few_values;
+use super::subject::Subjects;
 use super::{Action, Apply, ColumnPlan, Decision, EntityPlan, LeafRule, Plan};
 use crate::kernels::{Group, Mask, Shape};
 use crate::policy::{Canonical, Does, Policy, Rule, Undecided};
 
 /// A field with the rule that decides it, before masks are built.
-struct Match {
-    field: FieldId,
-    shape: Shape,
+pub(super) struct Match {
+    pub(super) field: FieldId,
+    pub(super) shape: Shape,
     rule: Arc<Rule>,
 }
 
@@ -32,8 +34,10 @@ impl Plan {
         reached: &BTreeSet<EntityId>,
     ) -> Result<Self> {
         let mut findings = Vec::new();
+        let policy = &policy.typed(catalogs).partitioned(catalogs, &mut findings);
         dead_rules(policy, catalogs, &mut findings);
         expired(policy, &mut findings);
+        profiles(policy, &mut findings);
         let mut resolver = Resolver { policy, findings, matches: Vec::new(), decisions: Vec::new(), plain: Vec::new() };
         let mut containers = Vec::new();
         for entity in catalogs.iter().flat_map(|c| &c.entities).filter(|e| reached.contains(&e.id)) {
@@ -47,7 +51,8 @@ impl Plan {
                 }
             }
         }
-        let (built, made) = resolver.build();
+        let mut subjects = Subjects::new(policy, catalogs, relationships);
+        let (built, mut made) = resolver.build(&mut subjects);
         let mut entities: BTreeMap<EntityId, EntityPlan> = BTreeMap::new();
         let Resolver { mut findings, mut decisions, plain, matches, .. } = resolver;
         let mut put = |entity: &EntityId, column: &str, plan: ColumnPlan| {
@@ -81,12 +86,14 @@ impl Plan {
                     decisions.push(Decision { field, action: action(policy, rule), rule: Some(rule.name.clone()) });
                 }
             }
-            let leaves = rules.into_iter().filter_map(|rule| leaf_rule(policy, &rule, &made, &mut findings)).collect();
+            let mut leaf = |rule| leaf_rule(policy, &rule, &id, &mut made, &mut subjects, &mut findings);
+            let leaves = rules.into_iter().filter_map(&mut leaf).collect();
             let plan = ColumnPlan::Payload { codec, leaves, undecided: policy.undecided };
             put(&id.entity, &id.field.column, plan);
         }
         decisions.sort_by(|a, b| a.field.cmp(&b.field));
         let plan = Self { decisions, entities, warnings: Vec::new(), policy_digest: policy.digest.clone() };
+        plan.check_drawn(policy, &mut findings);
         plan.check_keys(policy, catalogs, relationships, reached, &mut findings);
         if let Some(error) = Error::from_findings(Class::Policy, "the policy stops this capture", &findings) {
             return Err(error);
@@ -131,7 +138,7 @@ pub(super) fn decide<'a>(rules: impl Iterator<Item = &'a Arc<Rule>>, matches: im
     let left: Vec<&Arc<Rule>> = found.iter().copied().filter(|rule| !beaten(rule)).collect();
     match left.split_first() {
         None => Ok(None),
-        Some((first, rest)) => match rest.iter().find(|other| other.does != first.does) {
+        Some((first, rest)) => match rest.iter().find(|other| !other.agrees(first)) {
             Some(other) => Err((first, other)),
             None => Ok(Some(first)),
         },
@@ -250,7 +257,7 @@ impl Resolver<'_> {
     }
 
     /// Builds one mask for all fields that share it.
-    fn build(&mut self) -> (Vec<Built>, Made) {
+    fn build(&mut self, subjects: &mut Subjects<'_>) -> (Vec<Built>, Made) {
         let mut shared: BTreeMap<String, Vec<Shape>> = BTreeMap::new();
         for found in &self.matches {
             shared.entry(domain_of(&found.rule)).or_default().push(found.shape.clone());
@@ -288,9 +295,21 @@ impl Resolver<'_> {
                 out.push(Built::Failed);
                 continue;
             }
+            if !found.rule.accepts_few {
+                self.findings.extend(few_values(mask_use.spec, found, site()));
+            }
+            let subject = match subjects.find(&found.rule, (&**mask, mask_use.spec.name), &found.field) {
+                Ok(subject) => subject,
+                Err(finding) => {
+                    self.findings.push(*finding);
+                    out.push(Built::Failed);
+                    continue;
+                }
+            };
             out.push(Built::Masked(Box::new(Apply {
                 mask: Arc::clone(mask),
                 domain,
+                subject,
                 canonical,
                 shape: found.shape.clone(),
                 name: mask_use.spec.name,
@@ -311,11 +330,12 @@ pub(crate) fn redaction(shape: Shape) -> Apply {
         shape,
         name: "redact",
         group: Group::Plain,
+        subject: None,
         rule: None,
     }
 }
 
-fn domain_of(rule: &Rule) -> String {
+pub(super) fn domain_of(rule: &Rule) -> String {
     match &rule.does {
         Does::Domain(domain) => domain.clone(),
         _ => format!("rule:{}", rule.name),
@@ -331,7 +351,14 @@ fn mask_of<'a>(policy: &'a Policy, rule: &'a Rule) -> Option<(&'a crate::policy:
 }
 
 /// A rule for leaves; fields of one domain share the mask that was built for all of them.
-fn leaf_rule(policy: &Policy, rule: &Arc<Rule>, made: &Made, findings: &mut Vec<Finding>) -> Option<LeafRule> {
+fn leaf_rule(
+    policy: &Policy,
+    rule: &Arc<Rule>,
+    at: &FieldId,
+    made: &mut Made,
+    subjects: &mut Subjects<'_>,
+    findings: &mut Vec<Finding>,
+) -> Option<LeafRule> {
     let Some((mask_use, canonical)) = mask_of(policy, rule) else {
         return matches!(rule.does, Does::Keep(_)).then(|| LeafRule { rule: Arc::clone(rule), apply: None });
     };
@@ -339,7 +366,8 @@ fn leaf_rule(policy: &Policy, rule: &Arc<Rule>, made: &Made, findings: &mut Vec<
     let mask = match made.get(&domain) {
         Some(mask) => mask.clone()?,
         None => match (mask_use.spec.build)(&mask_use.args, &[Shape::leaf()]) {
-            Ok(mask) => mask,
+            // Shared from here on: a mask that draws at random must be one for all fields of its domain.
+            Ok(mask) => made.entry(domain.clone()).or_insert(Some(mask)).clone()?,
             Err(message) => {
                 let site = Site::default().with_rule(&rule.name).with_span(Some(mask_use.span.clone()));
                 findings.push(Finding::error("POL-006", site, format!("mask `{}`: {message}", mask_use.spec.name)));
@@ -347,9 +375,20 @@ fn leaf_rule(policy: &Policy, rule: &Arc<Rule>, made: &Made, findings: &mut Vec<
             }
         },
     };
+    let subject = match subjects.find(rule, (&*mask, mask_use.spec.name), at) {
+        Ok(subject) => subject,
+        Err(finding) => {
+            // A leaf that the schema tells of has said so already.
+            if !findings.iter().any(|f| f.code == finding.code && f.site.span == finding.site.span) {
+                findings.push(*finding);
+            }
+            return None;
+        }
+    };
     let apply = Apply {
         mask,
         domain,
+        subject,
         canonical,
         shape: Shape::leaf(),
         name: mask_use.spec.name,

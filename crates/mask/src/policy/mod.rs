@@ -3,17 +3,24 @@
 //! Hidden here: the policy language. [`Policy::parse`] reads the text and tells every finding at once, each at its place;
 //! what a policy means for a catalog is [`crate::plan`]'s task.
 
+mod assemble;
+mod expect;
+mod partition;
+mod profiles;
 mod selector;
 mod syntax;
+mod text;
+mod types;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use reenact_model::{Class, Error, Finding, Result, Site, Span, canonical};
-use sha2::{Digest, Sha256};
+use reenact_model::{Class, EntityId, Error, FieldId, FieldPath, Finding, Result, Site, Span, canonical};
 
+pub use expect::{Expectation, PolicyTest};
 pub use selector::Selector;
+pub use text::PolicyText;
 
 use crate::kernels::{self, Args, MaskSpec};
 use crate::yaml;
@@ -29,7 +36,11 @@ pub struct Policy {
     pub domains: BTreeMap<String, Domain>,
     /// The rules, in the order of the file; the order decides nothing.
     pub rules: Vec<Arc<Rule>>,
-    /// SHA-256 of the text.
+    /// The profiles whose rules it applies, each where it is named.
+    pub profiles: Vec<(&'static str, Span)>,
+    /// The tests inside the policy.
+    pub tests: Vec<PolicyTest>,
+    /// SHA-256 of the text, and of what it includes.
     pub digest: String,
 }
 
@@ -50,6 +61,19 @@ pub struct Domain {
     pub canonical: Canonical,
     /// The mask that all its fields share.
     pub mask: MaskUse,
+    /// The topics in whose partitions its pseudonyms stay.
+    pub partition: Option<Partition>,
+}
+
+/// The topics in whose partitions a domain's pseudonyms stay.
+#[derive(Clone, Debug)]
+pub struct Partition {
+    /// The partitioner: the word that the masks' argument `partition_by` takes.
+    pub by: String,
+    /// The topics.
+    pub topics: Vec<EntityId>,
+    /// Where it stands.
+    pub span: Span,
 }
 
 /// How values of a domain are made equal.
@@ -104,13 +128,34 @@ pub struct Rule {
     pub span: Span,
     /// Which fields it decides.
     pub on: Vec<(Selector, Span)>,
+    /// The types of the fields that it decides, if not all; see `docs/policy.md`.
+    pub types: Vec<String>,
     /// What it decides.
     pub does: Does,
+    /// Whose record it is, for masks that work by subject: the fields together, and where they are named.
+    pub subject: Option<(Vec<SubjectField>, Span)>,
+    /// Whether it accepts that counting undoes a pseudonym where a field has few values.
+    pub accepts_few: bool,
     /// The rules that it outranks where both match.
     pub overrides: Vec<String>,
 }
 
+/// A field that tells whose a record is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubjectField {
+    /// A field of the record itself.
+    Own(FieldPath),
+    /// A field of the subject's own entity: the record is of that entity, or refers to it.
+    Of(FieldId),
+}
+
 impl Rule {
+    /// Whether both decide alike.
+    pub fn agrees(&self, other: &Self) -> bool {
+        let subject = |rule: &Self| rule.subject.as_ref().map(|(fields, _)| fields.clone());
+        self.does == other.does && subject(self) == subject(other)
+    }
+
     /// Whether it keeps public reference data.
     pub fn is_reference(&self) -> bool {
         matches!(&self.does, Does::Keep(keep) if keep.reference)
@@ -143,23 +188,26 @@ pub struct Keep {
 }
 
 impl Policy {
-    /// Parses a policy; `file` is the name that findings show.
+    /// Parses a policy that includes no file; `file` is the name that findings show.
+    ///
+    /// # Errors
+    /// As [`Policy::read`].
+    pub fn parse(file: &str, text: &str) -> Result<Self> {
+        Self::read(&PolicyText::of(file, text))
+    }
+
+    /// Parses a policy with all that it includes.
     ///
     /// # Errors
     /// [`Class::Input`] with all findings, each at its place.
-    pub fn parse(file: &str, text: &str) -> Result<Self> {
-        let document: syntax::Document = yaml::read(file, text)?;
+    pub fn read(text: &PolicyText) -> Result<Self> {
+        let document: syntax::Document = yaml::read(&text.file, &text.text)?;
         let mut findings = Vec::new();
-        let policy = document.resolve(file, text, &mut findings);
-        match Error::from_findings(Class::Input, &format!("`{file}` has mistakes"), &findings) {
+        let policy = assemble::resolve(text, document, &mut findings);
+        match Error::from_findings(Class::Input, &format!("`{}` has mistakes", text.file), &findings) {
             Some(error) => Err(error),
             None => Ok(policy),
         }
-    }
-
-    /// SHA-256 of a policy's text, in hexadecimal.
-    pub fn digest_of(text: &str) -> String {
-        hex::encode(Sha256::digest(text.as_bytes()))
     }
 }
 

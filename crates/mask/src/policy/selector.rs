@@ -31,6 +31,17 @@ impl Selector {
         &self.text
     }
 
+    /// The selector of one column.
+    pub(super) fn exactly(id: &FieldId) -> Self {
+        Self {
+            text: id.to_string(),
+            service: id.entity.service.clone(),
+            entity: id.entity.name.clone(),
+            column: id.field.column.clone(),
+            path: None,
+        }
+    }
+
     /// Whether it names one field and nothing else.
     pub fn is_exact(&self) -> bool {
         let glob = |text: &str| text.contains('*');

@@ -1,56 +1,84 @@
-//! The shape of a policy file, and the checks that need no catalog.
+//! The shape of a policy file.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
-use reenact_model::{Finding, Site, Span};
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::{Canonical, Does, Domain, Keep, Policy, Rule, Selector, Undecided, mask_use};
-use crate::yaml::{self, Spanned};
+use super::expect::TestText;
+use super::{Canonical, Undecided};
+use crate::yaml::Spanned;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Document {
-    version: Spanned<u32>,
+    pub(super) version: Spanned<u32>,
     #[serde(default)]
-    undecided: Option<Undecided>,
+    pub(super) include: Vec<Spanned<String>>,
+    pub(super) profile: Option<Spanned<Scalars>>,
+    pub(super) undecided: Option<Spanned<Undecided>>,
     #[serde(default)]
-    domains: BTreeMap<String, DomainText>,
-    rules: Vec<RuleText>,
+    pub(super) classes: BTreeMap<String, Vec<Spanned<String>>>,
+    #[serde(default)]
+    pub(super) domains: BTreeMap<String, DomainText>,
+    #[serde(default)]
+    pub(super) rules: Vec<RuleText>,
+    #[serde(default)]
+    pub(super) tests: Vec<TestText>,
+}
+
+/// What a file includes, whatever else it says.
+#[derive(Deserialize)]
+pub(super) struct Includes {
+    #[serde(default)]
+    pub(super) include: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct DomainText {
+pub(super) struct DomainText {
     #[serde(default)]
-    canonical: Canonical,
-    mask: Spanned<MaskRef>,
+    pub(super) canonical: Canonical,
+    pub(super) mask: Spanned<MaskRef>,
+    pub(super) partition: Option<Spanned<PartitionText>>,
+}
+
+/// Which partitions of topics a domain's pseudonyms stay in.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PartitionText {
+    pub(super) by: String,
+    pub(super) topics: Scalars,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RuleText {
-    name: Spanned<String>,
-    on: Vec<Spanned<String>>,
-    domain: Option<Spanned<String>>,
+pub(super) struct RuleText {
+    pub(super) name: Spanned<String>,
+    #[serde(default)]
+    pub(super) on: Vec<Spanned<String>>,
+    pub(super) class: Option<Spanned<Scalars>>,
+    #[serde(rename = "type")]
+    pub(super) types: Option<Spanned<Scalars>>,
+    pub(super) domain: Option<Spanned<String>>,
     #[serde(default, deserialize_with = "present")]
-    mask: Option<Spanned<MaskRef>>,
-    keep: Option<KeepText>,
+    pub(super) mask: Option<Spanned<MaskRef>>,
+    pub(super) keep: Option<KeepText>,
+    pub(super) subject: Option<Spanned<Scalars>>,
+    pub(super) accept: Option<Spanned<Scalars>>,
     #[serde(default)]
-    overrides: Vec<Spanned<String>>,
+    pub(super) overrides: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct KeepText {
-    reason: String,
-    owner: Option<String>,
-    expires: Option<Spanned<String>>,
+pub(super) struct KeepText {
+    pub(super) reason: String,
+    pub(super) owner: Option<String>,
+    pub(super) expires: Option<Spanned<String>>,
     #[serde(default)]
-    reference: bool,
+    pub(super) reference: bool,
 }
 
 /// `mask: null` names the mask `null`; a missing key names none.
@@ -100,132 +128,41 @@ impl<'de> Deserialize<'de> for MaskRef {
     }
 }
 
+/// One name, or a list of names.
+pub(super) struct Scalars(pub(super) Vec<String>);
+
+impl<'de> Deserialize<'de> for Scalars {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct V;
+        impl<'de> Visitor<'de> for V {
+            type Value = Scalars;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name, or a list of names")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Scalars, E> {
+                Ok(Scalars(vec![name.to_owned()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Scalars, A::Error> {
+                let mut names = Vec::new();
+                while let Some(name) = list.next_element()? {
+                    names.push(name);
+                }
+                Ok(Scalars(names))
+            }
+        }
+        deserializer.deserialize_any(V)
+    }
+}
+
 /// Any scalar, as its text.
-struct Scalar(String);
+pub(super) struct Scalar(pub(super) String);
 
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // Every YAML scalar can be read as text.
         String::deserialize(deserializer).map(Self)
-    }
-}
-
-impl Document {
-    pub(super) fn resolve(self, file: &str, text: &str, findings: &mut Vec<Finding>) -> Policy {
-        let at = |location| yaml::span(file, &location);
-        if self.version.value != 1 {
-            let site = Site::default().with_span(Some(at(self.version.referenced)));
-            findings.push(
-                Finding::error("POL-017", site, format!("version {} is not known", self.version.value))
-                    .help("write `version: 1`"),
-            );
-        }
-        let mut domains = BTreeMap::new();
-        let mut broken = Vec::new();
-        for (name, domain) in self.domains {
-            match mask_use(&domain.mask.value, at(domain.mask.referenced), findings) {
-                Some(mask) => {
-                    domains.insert(name, Domain { canonical: domain.canonical, mask });
-                }
-                None => broken.push(name),
-            }
-        }
-        let names: Vec<String> = self.rules.iter().map(|rule| rule.name.value.clone()).collect();
-        let mut rules: Vec<Arc<Rule>> = Vec::new();
-        for (n, rule) in self.rules.into_iter().enumerate() {
-            let site = |span: &Span| Site::default().with_rule(&names[n]).with_span(Some(span.clone()));
-            let span = at(rule.name.referenced);
-            if names[..n].contains(&names[n]) {
-                findings.push(
-                    Finding::error("POL-014", site(&span), "another rule has this name")
-                        .help("give it a name of its own"),
-                );
-            }
-            let mut own = Vec::new();
-            let mask = rule.mask.as_ref().and_then(|m| mask_use(&m.value, at(m.referenced), &mut own));
-            for mut finding in own {
-                finding.site.rule = Some(names[n].clone());
-                findings.push(finding);
-            }
-            let does = does(&rule, mask, &span, file, &domains, &broken, findings);
-            let mut on = Vec::new();
-            for selector in &rule.on {
-                let span = at(selector.referenced);
-                match selector.value.parse::<Selector>() {
-                    Ok(parsed) => {
-                        if matches!(does, Some(Does::Keep(_))) && !parsed.is_exact() {
-                            let message = format!("`keep` takes exact fields, and `{}` has a wildcard", selector.value);
-                            findings.push(
-                                Finding::error("POL-004", site(&span), message)
-                                    .help("name each field that may be kept"),
-                            );
-                        }
-                        on.push((parsed, span));
-                    }
-                    Err(message) => findings.push(Finding::error("POL-012", site(&span), message)),
-                }
-            }
-            for other in &rule.overrides {
-                if !names.contains(&other.value) {
-                    let message = format!("there is no rule `{}` to override", other.value);
-                    findings.push(Finding::error("POL-015", site(&at(other.referenced)), message));
-                }
-            }
-            if let Some(does) = does {
-                let overrides = rule.overrides.iter().map(|o| o.value.clone()).collect();
-                rules.push(Arc::new(Rule { name: names[n].clone(), span, on, does, overrides }));
-            }
-        }
-        Policy {
-            file: file.to_owned(),
-            undecided: self.undecided.unwrap_or(Undecided::Refuse),
-            domains,
-            rules,
-            digest: Policy::digest_of(text),
-        }
-    }
-}
-
-/// What a rule decides, if it says so in one way.
-fn does(
-    rule: &RuleText,
-    mask: Option<super::MaskUse>,
-    span: &Span,
-    file: &str,
-    domains: &BTreeMap<String, Domain>,
-    broken: &[String],
-    findings: &mut Vec<Finding>,
-) -> Option<Does> {
-    let site = |span: &Span| Site::default().with_rule(&rule.name.value).with_span(Some(span.clone()));
-    match (&rule.domain, &rule.mask, &rule.keep) {
-        (Some(domain), None, None) => {
-            if !domains.contains_key(&domain.value) && !broken.contains(&domain.value) {
-                let message = format!("there is no domain `{}`", domain.value);
-                let site = site(&yaml::span(file, &domain.referenced));
-                findings.push(Finding::error("POL-007", site, message).help("declare it under `domains:`"));
-            }
-            Some(Does::Domain(domain.value.clone()))
-        }
-        // A mask that could not be looked up is a finding already.
-        (None, Some(_), None) => mask.map(Does::Mask),
-        (None, None, Some(keep)) => {
-            if let Some(expires) = &keep.expires
-                && reenact_model::canonical::parse_date(&expires.value).is_none()
-            {
-                let site = site(&yaml::span(file, &expires.referenced));
-                findings.push(Finding::error("POL-016", site, "`expires` is no date").help("write it as 2027-06-30"));
-            }
-            Some(Does::Keep(Keep {
-                reason: keep.reason.clone(),
-                owner: keep.owner.clone(),
-                expires: keep.expires.as_ref().map(|e| e.value.clone()),
-                reference: keep.reference,
-            }))
-        }
-        _ => {
-            let message = "a rule has a `domain`, a `mask` or a `keep`: one of them";
-            findings.push(Finding::error("POL-008", site(span), message));
-            None
-        }
     }
 }

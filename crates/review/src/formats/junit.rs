@@ -11,7 +11,8 @@ use crate::Report;
 pub fn junit(report: &Report, strict: bool) -> String {
     let failed = |severity| severity == Severity::Error || (strict && severity == Severity::Warning);
     let failures = report.findings.iter().filter(|finding| failed(finding.severity)).count();
-    let tests = report.findings.len() + 1;
+    let passed = report.passed.as_deref().unwrap_or_default();
+    let tests = report.findings.len() + passed.len() + 1;
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let _ = writeln!(
         out,
@@ -33,6 +34,9 @@ pub fn junit(report: &Report, strict: bool) -> String {
         } else {
             out.push_str("/>\n");
         }
+    }
+    for name in passed {
+        let _ = writeln!(out, "  <testcase name=\"{}\" classname=\"policy test\" time=\"0\"/>", escaped(name));
     }
     let _ = writeln!(out, "  <testcase name=\"the policy is read\" classname=\"policy\" time=\"0\"/>");
     out.push_str("  <system-out></system-out>\n  <system-err></system-err>\n</testsuite>\n");
@@ -70,5 +74,8 @@ mod tests {
             "{text}"
         );
         assert!(junit(&report(), true).contains("failures=\"3\""));
+        let tested = Report { passed: Some(vec!["a < b".to_owned()]), ..report() };
+        let text = junit(&tested, false);
+        assert!(text.contains("tests=\"5\"") && text.contains("name=\"a &lt; b\""), "{text}");
     }
 }

@@ -6,7 +6,7 @@ use reenact_model::error::Severity;
 use serde_json::{Value, json};
 
 use super::stable_id;
-use crate::Report;
+use crate::{Report, codes};
 
 /// A report as SARIF; every result lies in the policy, at the line to edit.
 pub fn sarif(report: &Report) -> Value {
@@ -21,7 +21,7 @@ pub fn sarif(report: &Report) -> Value {
         .map(|(code, severity)| {
             json!({
                 "id": code,
-                "shortDescription": { "text": format!("reenact {code}") },
+                "shortDescription": { "text": codes::page(code).map_or_else(|| format!("reenact {code}"), |page| page.title.to_owned()) },
                 "help": { "text": format!("`reenact explain {code}` tells what it means") },
                 "defaultConfiguration": { "level": level(*severity) },
             })

@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 
+use reenact_mask::PolicyText;
+
 use super::word;
 use crate::{Diff, Report};
 
-/// A report as text; `source` is the policy's text, to show the lines that findings are about.
-pub fn text(report: &Report, source: &str) -> String {
+/// A report as text; `source` is the policy's text with all that it includes, to show the lines that findings are about.
+pub fn text(report: &Report, source: &PolicyText) -> String {
     let mut out = String::new();
     for finding in &report.findings {
         let _ = writeln!(out, "{}[{}]: {}", word(finding.severity), finding.code, finding.message);
@@ -18,8 +20,8 @@ pub fn text(report: &Report, source: &str) -> String {
         }
         if let Some(span) = span {
             let _ = writeln!(out, "  --> {span}");
-            let line = source.lines().nth(span.line.saturating_sub(1) as usize);
-            if let Some(line) = line.filter(|_| span.file == report.policy) {
+            let text = source.source(&span.file);
+            if let Some(line) = text.and_then(|text| text.lines().nth(span.line.saturating_sub(1) as usize)) {
                 let number = span.line.to_string();
                 let gap = " ".repeat(number.len());
                 let before: String = line.chars().take(span.column.saturating_sub(1) as usize).collect();
@@ -58,7 +60,7 @@ mod tests {
     #[test]
     fn the_offending_text_is_underlined() {
         let source = "version: 1\nrules:\n    mail: x\n  \n";
-        let text = text(&report(), source);
+        let text = text(&report(), &PolicyText::of("policies/shop.yaml", source));
         assert!(text.contains("  |\n3 |     mail: x\n  |     ^^^^\n"), "{text}");
         assert!(text.contains("error[POL-001]") && text.contains("help: name it"), "{text}");
         assert!(text.ends_with("policies/shop.yaml: 2 errors stop every capture; 1 warnings\n"), "{text}");

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;
-use reenact_mask::{Plan, Policy, Salt};
+use reenact_mask::{Plan, Policy, PolicyText, Salt};
 use reenact_model::catalog::Schemas;
 use reenact_model::graph;
 use reenact_model::{Class, Entity, EntityId, Error, Finding, Part, Result, ServiceCatalog, Site};
@@ -58,7 +58,7 @@ pub(super) struct Prepared {
 
 pub(super) async fn prepare(
     pipeline: &Pipeline,
-    policy_text: &str,
+    policy_text: PolicyText,
     agents: &mut Captures,
     observer: &dyn Observer,
 ) -> Result<Prepared> {
@@ -66,8 +66,8 @@ pub(super) async fn prepare(
     let catalogs: Vec<ServiceCatalog> = described.iter().map(|d| d.catalog.clone()).collect();
     let bound = pipeline.bind(&catalogs)?;
     check_flow(pipeline)?;
-    let policy_file = policy_file(pipeline);
-    let policy = Policy::parse(&policy_file, policy_text)?;
+    let policy_text = named(policy_text, pipeline);
+    let policy = Policy::read(&policy_text)?;
     let plan = Plan::resolve(&policy, &catalogs, &bound.relationships, &bound.reached)?;
     let whole: BTreeSet<EntityId> = bound
         .roots
@@ -92,7 +92,7 @@ pub(super) async fn prepare(
         roots,
         reached: bound.reached.clone(),
         whole,
-        policy: (policy_file, policy_text.to_owned()),
+        policy: policy_text,
         salt: Salt::generate()?,
         recipients: agents.keys().cloned().zip(described.iter().map(|d| d.recipient.clone())).collect(),
         limits: (pipeline.limits.rows, pipeline.limits.bytes),
@@ -127,6 +127,11 @@ async fn describe(agents: &mut Captures, observer: &dyn Observer) -> Result<Vec<
         observer.event(&Event::Described { service: service.clone(), entities: described.catalog.entities.len() });
     }
     Ok(described)
+}
+
+/// A policy's text under the name that messages should show.
+pub(super) fn named(text: PolicyText, pipeline: &Pipeline) -> PolicyText {
+    if text.file.is_empty() { PolicyText { file: policy_file(pipeline), ..text } } else { text }
 }
 
 /// The policy's file as messages should name it: beside the pipeline.
@@ -214,11 +219,11 @@ pub(super) fn pin_order(pipeline: &Pipeline, catalogs: &[ServiceCatalog]) -> Vec
 /// All findings of pipeline and policy against the servers' own schemas.
 pub async fn plan(
     pipeline: &Pipeline,
-    policy_text: &str,
+    policy_text: impl Into<PolicyText>,
     mut agents: Captures,
     observer: &dyn Observer,
 ) -> Result<Planned> {
-    let prepared = prepare(pipeline, policy_text, &mut agents, observer).await?;
+    let prepared = prepare(pipeline, policy_text.into(), &mut agents, observer).await?;
     let estimates: Vec<Vec<Estimated>> = try_join_all(agents.values_mut().map(|agent| agent.estimate())).await?;
     let reached = &prepared.bound.reached;
     let entities = prepared.catalogs.iter().flat_map(|c| &c.entities).filter(|e| reached.contains(&e.id));

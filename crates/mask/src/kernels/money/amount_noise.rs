@@ -9,7 +9,8 @@ use reenact_model::canonical;
 use crate::kernels::draw::Draw;
 use crate::kernels::number::{Number, nearest, takes};
 use crate::kernels::{
-    ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit,
+    ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, TakesSubject,
+    Unfit,
 };
 
 /// Factors are whole millionths.
@@ -48,6 +49,10 @@ struct AmountNoise {
 impl Mask for AmountNoise {
     fn fits(&self, shape: &Shape) -> Result<(), String> {
         takes(shape)
+    }
+
+    fn subject(&self) -> TakesSubject {
+        TakesSubject::May
     }
 
     fn guarantees(&self) -> Guarantees {

@@ -10,7 +10,8 @@ use reenact_model::canonical;
 use crate::kernels::draw::Draw;
 use crate::kernels::time::moment;
 use crate::kernels::{
-    ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit,
+    ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, TakesSubject,
+    Unfit,
 };
 
 /// `birth_date`.
@@ -55,6 +56,10 @@ struct BirthDate {
 impl Mask for BirthDate {
     fn fits(&self, shape: &Shape) -> Result<(), String> {
         moment::takes(shape)
+    }
+
+    fn subject(&self) -> TakesSubject {
+        TakesSubject::May
     }
 
     fn guarantees(&self) -> Guarantees {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use crate::kernels::draw::Draw;
 use crate::kernels::{
-    ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit,
+    ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, TakesSubject,
+    Unfit,
 };
 
 /// `gender`.
@@ -53,6 +54,10 @@ impl Mask for Gender {
             Some(_) => Ok(()),
             None => shape.takes_words(self.values.iter().map(String::as_str)),
         }
+    }
+
+    fn subject(&self) -> TakesSubject {
+        TakesSubject::May
     }
 
     fn guarantees(&self) -> Guarantees {

@@ -7,7 +7,8 @@ use reenact_model::canonical;
 use crate::kernels::draw::Draw;
 use crate::kernels::number::{Number, takes};
 use crate::kernels::{
-    ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit,
+    ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, TakesSubject,
+    Unfit,
 };
 
 /// `noise`.
@@ -43,6 +44,10 @@ struct Noise {
 impl Mask for Noise {
     fn fits(&self, shape: &Shape) -> Result<(), String> {
         takes(shape)
+    }
+
+    fn subject(&self) -> TakesSubject {
+        TakesSubject::May
     }
 
     fn guarantees(&self) -> Guarantees {

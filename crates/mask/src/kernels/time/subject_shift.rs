@@ -10,7 +10,8 @@ use reenact_model::canonical;
 use super::moment;
 use crate::kernels::draw::Draw;
 use crate::kernels::{
-    ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, Unfit,
+    ArgKind, ArgSpec, Args, Cell, Facts, Group, Guarantees, Injective, Keeps, Mask, MaskSpec, Shape, TakesSubject,
+    Unfit,
 };
 
 /// `subject_shift`.
@@ -45,6 +46,10 @@ struct SubjectShift {
 impl Mask for SubjectShift {
     fn fits(&self, shape: &Shape) -> Result<(), String> {
         moment::takes(shape)
+    }
+
+    fn subject(&self) -> TakesSubject {
+        TakesSubject::Must
     }
 
     fn guarantees(&self) -> Guarantees {

@@ -1,0 +1,230 @@
+//! Payloads: taken apart, masked leaf by leaf, put together again.
+//!
+//! Hidden here: which rule decides a leaf that only the data shows, and how the form of a leaf (a number, bytes) survives.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use arrow::array::{Array, ArrayRef, BinaryBuilder, StringBuilder};
+use arrow::datatypes::DataType;
+use reenact_model::canonical;
+use reenact_model::names::Step;
+use reenact_model::payload::{Decoder, Node, cell};
+use reenact_model::{Class, Error, Path, Result, Site, ValueType};
+
+use super::lock;
+use super::subject::Rows;
+use super::worker::Worker;
+use crate::plan::LeafRule;
+use crate::policy::Undecided;
+
+/// The most paths whose rule is remembered.
+const PATHS: usize = 1 << 16;
+
+/// Where a written value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A mask made it.
+    Mask,
+    /// It was kept.
+    Original,
+    /// It was kept as public reference data.
+    Reference,
+}
+
+/// A column of payloads.
+pub(crate) struct Payload {
+    pub(super) decoder: Decoder,
+    pub(super) leaves: Vec<(LeafRule, Option<Mutex<Worker>>)>,
+    pub(super) redact: Worker,
+    pub(super) undecided: Undecided,
+    /// Which rule decides a path; `None` for no rule.
+    pub(super) known: HashMap<Path, Option<usize>>,
+}
+
+/// The paths that it met may hold data, so it tells how many rules it has.
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Payload({} rules)", self.leaves.len())
+    }
+}
+
+impl Payload {
+    /// Masks the payloads of a column; gives the paths that no rule names.
+    pub(super) fn column(
+        &mut self,
+        array: &ArrayRef,
+        value: ValueType,
+        rows: Rows<'_>,
+    ) -> Result<(ArrayRef, BTreeSet<Path>)> {
+        for worker in self.leaves.iter().filter_map(|(_, worker)| worker.as_ref()) {
+            lock(worker).turn(rows)?;
+        }
+        let mut unknown = BTreeSet::new();
+        let mut out: Vec<Option<Vec<u8>>> = Vec::with_capacity(array.len());
+        for row in 0..array.len() {
+            let Some(original) = cell(array, value, row) else {
+                out.push(None);
+                continue;
+            };
+            // An empty payload holds nothing (a tombstone is NULL, and an emptied message is empty).
+            let mut masked = if original.is_empty() { Vec::new() } else { self.payload(original, row, &mut unknown)? };
+            if value == ValueType::Tagged {
+                masked.insert(0, canonical::class_of(array, value, row));
+            }
+            out.push(Some(masked));
+        }
+        let array: ArrayRef = if *array.data_type() == DataType::Utf8 {
+            let mut builder = StringBuilder::new();
+            for payload in out {
+                let text = payload.map(String::from_utf8).transpose();
+                builder.append_option(text.map_err(|_| Error::new(Class::Policy, "a masked payload is no text"))?);
+            }
+            Arc::new(builder.finish())
+        } else {
+            let mut builder = BinaryBuilder::new();
+            for payload in out {
+                builder.append_option(payload);
+            }
+            Arc::new(builder.finish())
+        };
+        Ok((array, unknown))
+    }
+
+    /// A payload taken apart, if it can be.
+    pub(crate) fn decoded(&self, payload: &[u8]) -> Option<Node> {
+        if payload.is_empty() { None } else { self.decoder.decode(payload).ok() }
+    }
+
+    /// Where what stands at a path comes from.
+    ///
+    /// # Errors
+    /// If rules disagree on it.
+    pub(crate) fn origin(&mut self, path: &Path) -> Result<Origin> {
+        Ok(match self.rule(path)?.map(|n| &self.leaves[n]) {
+            None | Some((_, Some(_))) => Origin::Mask,
+            Some((leaf, None)) if leaf.rule.is_reference() => Origin::Reference,
+            Some((_, None)) => Origin::Original,
+        })
+    }
+
+    fn payload(&mut self, original: &[u8], row: usize, unknown: &mut BTreeSet<Path>) -> Result<Vec<u8>> {
+        let undecodable = || {
+            Error::new(Class::Policy, "a payload can't be decoded as declared")
+                .help("mend the declaration, or decide the whole payload by a rule without a path")
+        };
+        let mut node = self.decoder.decode(original).map_err(|_| undecodable())?;
+        let mut failed = None;
+        node.leaves_mut(&mut |path, leaf| {
+            if failed.is_none() && *leaf != Node::Null {
+                failed = self.mask_leaf(path, leaf, row, unknown).err();
+            }
+        });
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        self.decoder.encode(&node, original).map_err(|_| {
+            Error::new(Class::Policy, "a masked value has no form in this payload")
+                .help("choose a mask that gives values of the leaf's own type")
+        })
+    }
+
+    fn mask_leaf(&mut self, path: &Path, leaf: &mut Node, row: usize, unknown: &mut BTreeSet<Path>) -> Result<()> {
+        let Some(text) = leaf.canonical().map(std::borrow::Cow::into_owned) else { return Ok(()) };
+        let rule = self.rule(path)?;
+        if rule.is_none() {
+            unknown.insert(self.generalised(path));
+            if self.undecided == Undecided::Refuse {
+                // The whole batch is looked through, so that all such paths are told at once; nothing of it is written.
+                *leaf = Node::Null;
+                return Ok(());
+            }
+        }
+        let masked = match rule {
+            None => match leaf {
+                Node::Text(_) => self.redact.text(&text, None).ok().flatten(),
+                _ => None,
+            },
+            Some(n) => match &self.leaves[n].1 {
+                None => return Ok(()),
+                Some(worker) => {
+                    let mut worker = lock(worker);
+                    worker.text(&text, Some(row)).map_err(|u| {
+                        let field = Site { field: Some(path.to_string()), ..Site::default() };
+                        worker.unfit(u).at(field)
+                    })?
+                }
+            },
+        };
+        *leaf = match (masked, &*leaf) {
+            (None, _) => Node::Null,
+            (Some(text), Node::Number(_)) if is_number(&text) => Node::Number(text),
+            (Some(text), Node::Bool(_)) if text == "true" || text == "false" => Node::Bool(text == "true"),
+            (Some(text), Node::Bytes(_)) => Node::Bytes(canonical::bytes_of(&text).unwrap_or_default()),
+            (Some(text), _) => Node::Text(text),
+        };
+        Ok(())
+    }
+
+    /// The pseudonym of the text at a path.
+    pub(super) fn leaf(&mut self, path: &Path, text: &str) -> Result<Option<String>> {
+        let Some(n) = self.rule(path)? else { return Ok(None) };
+        match &self.leaves[n].1 {
+            None => Ok(Some(text.to_owned())),
+            Some(worker) => {
+                let mut worker = lock(worker);
+                worker.text(text, None).map_err(|u| worker.unfit(u))
+            }
+        }
+    }
+
+    fn rule(&mut self, path: &Path) -> Result<Option<usize>> {
+        if let Some(known) = self.known.get(path) {
+            return Ok(*known);
+        }
+        let matching: Vec<usize> = (0..self.leaves.len())
+            .filter(|n| self.leaves[*n].0.rule.on.iter().any(|(s, _)| s.matches_path(path)))
+            .collect();
+        let beaten = |n: &usize| {
+            matching.iter().any(|m| self.leaves[*m].0.rule.overrides.contains(&self.leaves[*n].0.rule.name))
+        };
+        let left: Vec<usize> = matching.iter().copied().filter(|n| !beaten(n)).collect();
+        let rule = |n: usize| &self.leaves[n].0.rule;
+        if let [first, rest @ ..] = left.as_slice()
+            && let Some(other) = rest.iter().find(|n| !rule(**n).agrees(rule(*first)))
+        {
+            let (a, b) = (&self.leaves[*first].0.rule, &self.leaves[*other].0.rule);
+            return Err(Error::new(
+                Class::Policy,
+                format!("rules `{}` and `{}` decide {} differently", a.name, b.name, self.generalised(path)),
+            )
+            .help(format!("write `overrides: [{}]` in the rule that should win", b.name))
+            .at(Site::default().with_rule(&a.name).with_span(Some(a.span.clone()))));
+        }
+        let found = left.first().copied();
+        if self.known.len() < PATHS {
+            self.known.insert(path.clone(), found);
+        }
+        Ok(found)
+    }
+
+    /// A path as it may be shown: a member's name that no rule mentions may be somebody's data, so it prints as `{key}`.
+    pub(crate) fn generalised(&self, path: &Path) -> Path {
+        let mentioned =
+            |key: &str| self.leaves.iter().any(|(leaf, _)| leaf.rule.on.iter().any(|(s, _)| s.text().contains(key)));
+        Path(
+            path.0
+                .iter()
+                .map(|step| match step {
+                    Step::Key(key) if !mentioned(key) => Step::Key("{key}".to_owned()),
+                    step => step.clone(),
+                })
+                .collect(),
+        )
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    text.parse::<f64>().is_ok_and(f64::is_finite) && !text.starts_with('+') && !text.starts_with('.')
+}

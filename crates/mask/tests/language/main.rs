@@ -1,0 +1,10 @@
+//! The policy language, from text to masked rows: a clinic's tables, a shop's messages, and what a policy makes of them.
+
+mod classes;
+mod counted;
+mod documented;
+mod includes;
+mod partition;
+mod subject;
+mod support;
+mod trials;
