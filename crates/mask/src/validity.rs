@@ -1,6 +1,6 @@
 //! Which kinds of value have a test of their own, and who passes it.
 //!
-//! Hidden here: what counts as valid for a test inside a policy. The arithmetic is that of the masks ([`crate::checks`]), so a
+//! Hidden here: what counts as valid for a test inside a policy. The arithmetic is that of the masks (`checks`), so a
 //! mask and a test can't mean different things.
 
 use reenact_model::canonical;
