@@ -123,12 +123,24 @@ fn one_address_is_one_pseudonym_in_every_format() {
 fn what_no_rule_names_inside_of_a_format_stops_the_capture() {
     let shop = letters("hello");
     shop.write("policy.yaml", &POLICY.replace("      - \"letters/letters.token:$.header.alg\"\n", ""));
-    fails(3, &["POL-020", "letters/letters.token:$.header.alg"], &capture(&shop));
+    fails(12, &["POL-020", "letters/letters.token:$"], &capture(&shop));
     // What can't be taken apart is not passed on either.
     let shop = letters("hello");
     shop.fill("letters.db", "update letters set doc = 'no document of ann@canary.test'");
-    fails(3, &["letters/letters.doc"], &capture(&shop));
+    fails(12, &["letters/letters.doc"], &capture(&shop));
     assert!(shop.no_bundle("l.reenact"));
+}
+
+#[test]
+fn a_path_is_kept_in_the_payload_that_the_rule_names_and_in_no_other() {
+    let shop = letters("hello");
+    // `rest` keeps `$.n` of the form and of the packed JSON; a third payload with such a member is nobody's.
+    shop.fill("letters.db", "update letters set link = 'https://shop.example/a?n=1'");
+    fails(12, &["POL-020", "letters/letters.link:$"], &capture(&shop));
+    // `addresses` leads into the packed payload no more, so what it says of the form's `$.mail` is not said of this one.
+    let shop = letters("hello");
+    shop.write("policy.yaml", &POLICY.replace("      - \"letters/letters.packed:$.mail\"\n", ""));
+    fails(12, &["POL-020", "letters/letters.packed:$"], &capture(&shop));
 }
 
 #[test]

@@ -183,9 +183,7 @@ impl Payload {
         if let Some(known) = self.known.get(path) {
             return Ok(*known);
         }
-        let matching: Vec<usize> = (0..self.leaves.len())
-            .filter(|n| self.leaves[*n].0.rule.on.iter().any(|(s, _)| s.matches_path(path)))
-            .collect();
+        let matching: Vec<usize> = (0..self.leaves.len()).filter(|n| self.leaves[*n].0.names(path)).collect();
         let beaten = |n: &usize| {
             matching.iter().any(|m| self.leaves[*m].0.rule.overrides.contains(&self.leaves[*n].0.rule.name))
         };
@@ -212,7 +210,7 @@ impl Payload {
     /// A path as it may be shown: a member's name that no rule mentions may be somebody's data, so it prints as `{key}`.
     pub(crate) fn generalised(&self, path: &Path) -> Path {
         let mentioned =
-            |key: &str| self.leaves.iter().any(|(leaf, _)| leaf.rule.on.iter().any(|(s, _)| s.text().contains(key)));
+            |key: &str| self.leaves.iter().any(|(leaf, _)| leaf.selectors.iter().any(|s| s.text().contains(key)));
         Path(
             path.0
                 .iter()

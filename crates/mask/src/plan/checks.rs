@@ -22,7 +22,7 @@ impl Plan {
         let path = field.field.path.as_ref()?;
         let plan = self.entities.get(&field.entity)?.columns.get(&field.field.column)?;
         let ColumnPlan::Payload { leaves, .. } = plan else { return None };
-        decide(leaves.iter().map(|l| &l.rule), |rule| rule.on.iter().any(|(s, _)| s.matches_path(path)))
+        decide(leaves.iter().filter(|leaf| leaf.names(path)).map(|leaf| &leaf.rule), |_| true)
             .ok()
             .flatten()
             .and_then(|rule| leaves.iter().find(|l| l.rule.name == rule.name))

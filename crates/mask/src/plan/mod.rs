@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use reenact_model::payload::Codec;
-use reenact_model::{EntityId, FieldId, Finding, Span};
+use reenact_model::{EntityId, FieldId, Finding, Path, Span};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::resolve::redaction;
@@ -21,7 +21,7 @@ pub(crate) use self::subject::Subject;
 use crate::domain::ScopeKeys;
 use crate::kernels::{Group, Mask, Shape};
 use crate::masker::Masker;
-use crate::policy::{Canonical, Keep, Rule, Undecided};
+use crate::policy::{Canonical, Keep, Rule, Selector, Undecided};
 
 /// What happens to one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,12 +100,26 @@ pub(crate) struct Apply {
     pub(crate) rule: Option<(String, Span)>,
 }
 
-/// What a rule does to the leaves that its selectors name.
+/// What a rule does to leaves of one payload.
 #[derive(Clone, Debug)]
 pub(crate) struct LeafRule {
     pub(crate) rule: Arc<Rule>,
+    /// Those of the rule's selectors that lead into this payload: a path says nothing without the column that it starts from.
+    pub(crate) selectors: Vec<Selector>,
     /// `None` keeps.
     pub(crate) apply: Option<Apply>,
+}
+
+impl LeafRule {
+    pub(crate) fn new(rule: &Arc<Rule>, container: &FieldId, apply: Option<Apply>) -> Self {
+        let selectors = rule.on.iter().map(|(selector, _)| selector).filter(|s| s.matches_column(container));
+        Self { rule: Arc::clone(rule), selectors: selectors.cloned().collect(), apply }
+    }
+
+    /// Whether it names a path of the payload.
+    pub(crate) fn names(&self, path: &Path) -> bool {
+        self.selectors.iter().any(|selector| selector.matches_path(path))
+    }
 }
 
 impl Plan {

@@ -119,13 +119,18 @@ fn named_paths<'a>(rules: &'a [Arc<Rule>], id: &FieldId) -> Vec<(&'a Rule, Path)
     for rule in rules {
         for (selector, _) in rule.on.iter().filter(|(s, _)| s.is_exact() && s.matches_column(id)) {
             let Some(path) = selector.path() else { continue };
-            let decided = decide(rules.iter(), |rule| rule.on.iter().any(|(s, _)| s.matches_path(&path)));
+            let decided = decide(rules.iter(), |rule| names(rule, id, &path));
             if decided.is_ok_and(|found| found.is_some_and(|found| found.name == rule.name)) {
                 out.push((rule, path));
             }
         }
     }
     out
+}
+
+/// Whether a rule names a path in this payload, by a selector that leads into it and not into another one.
+pub(super) fn names(rule: &Rule, container: &FieldId, path: &Path) -> bool {
+    rule.on.iter().any(|(s, _)| s.matches_column(container) && s.matches_path(path))
 }
 
 /// The rule that decides, if any; or two that disagree.
@@ -360,7 +365,7 @@ fn leaf_rule(
     findings: &mut Vec<Finding>,
 ) -> Option<LeafRule> {
     let Some((mask_use, canonical)) = mask_of(policy, rule) else {
-        return matches!(rule.does, Does::Keep(_)).then(|| LeafRule { rule: Arc::clone(rule), apply: None });
+        return matches!(rule.does, Does::Keep(_)).then(|| LeafRule::new(rule, at, None));
     };
     let domain = domain_of(rule);
     let mask = match made.get(&domain) {
@@ -395,5 +400,5 @@ fn leaf_rule(
         group: mask_use.spec.group,
         rule: Some((rule.name.clone(), rule.span.clone())),
     };
-    Some(LeafRule { rule: Arc::clone(rule), apply: Some(apply) })
+    Some(LeafRule::new(rule, at, Some(apply)))
 }
