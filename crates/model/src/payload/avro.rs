@@ -210,12 +210,13 @@ fn members(fields: Vec<(String, Value)>) -> std::result::Result<Node, Undecodabl
     Ok(Node::Map(fields.collect::<std::result::Result<_, _>>()?))
 }
 
+fn number<T: std::str::FromStr>(text: &str) -> std::result::Result<T, Undecodable> {
+    text.parse().map_err(|_| Undecodable)
+}
+
 /// Puts a masked tree into the value that it came from.
 fn replace(value: &mut Value, node: &Node) -> std::result::Result<(), Undecodable> {
     let text = || node.canonical().ok_or(Undecodable);
-    fn number<T: std::str::FromStr>(text: &str) -> std::result::Result<T, Undecodable> {
-        text.parse().map_err(|_| Undecodable)
-    }
     match (&mut *value, node) {
         (Value::Union(_, inner), Node::Null) if **inner == Value::Null => {}
         (Value::Union(..), Node::Null) => return Err(Undecodable),

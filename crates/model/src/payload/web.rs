@@ -49,13 +49,12 @@ fn form(node: &Node, original: &str) -> Result<String, Undecodable> {
     let mut out = Vec::with_capacity(members.len());
     for (at, (name, value)) in members.iter().enumerate() {
         let text = text_of(value)?;
-        match before.get(at).filter(|pair| pair.name == *name && pair.value == text) {
-            Some(pair) => out.push(pair.raw.to_owned()),
-            None => {
-                let name = escaped(name).replace("%20", "+");
-                out.push(text.map_or(name.clone(), |text| format!("{name}={}", escaped(&text).replace("%20", "+"))));
-            }
+        if let Some(pair) = before.get(at).filter(|pair| pair.name == *name && pair.value == text) {
+            out.push(pair.raw.to_owned());
+            continue;
         }
+        let name = escaped(name).replace("%20", "+");
+        out.push(text.map_or(name.clone(), |text| format!("{name}={}", escaped(&text).replace("%20", "+"))));
     }
     Ok(out.join("&"))
 }
@@ -170,20 +169,20 @@ pub(super) fn to_url(node: &Node, original: &[u8]) -> Result<Vec<u8>, Undecodabl
     };
     let mut out = String::new();
     if let Some(scheme) = part(find("scheme"), parts.scheme)? {
-        out += &format!("{scheme}:");
+        out.extend([format!("{scheme}:")]);
     }
     if let Some(host) = part(find("host"), parts.host)? {
         out += "//";
         if let Some(user) = part(find("user"), parts.user)? {
             out += &user;
             if let Some(password) = part(find("password"), parts.password)? {
-                out += &format!(":{password}");
+                out.extend([format!(":{password}")]);
             }
             out.push('@');
         }
         out += &host;
         if let Some(port) = part(find("port"), parts.port)? {
-            out += &format!(":{port}");
+            out.extend([format!(":{port}")]);
         }
     }
     let Some(Node::List(segments)) = find("path") else { return Err(Undecodable) };
@@ -192,10 +191,10 @@ pub(super) fn to_url(node: &Node, original: &[u8]) -> Result<Vec<u8>, Undecodabl
     let written = written.map(|part| part.map(Option::unwrap_or_default)).collect::<Result<Vec<_>, _>>()?;
     out += &written.join("/");
     if let Some(query) = find("query") {
-        out += &format!("?{}", form(query, parts.query.unwrap_or_default())?);
+        out.extend([format!("?{}", form(query, parts.query.unwrap_or_default())?)]);
     }
     if let Some(fragment) = part(find("fragment"), parts.fragment)? {
-        out += &format!("#{fragment}");
+        out.extend([format!("#{fragment}")]);
     }
     Ok(out.into_bytes())
 }

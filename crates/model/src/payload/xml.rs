@@ -130,7 +130,7 @@ fn children(members: &[(String, Node)], out: &mut String) -> Result<(), Undecoda
             COMMENT => {
                 // What would end a comment can't stand in one (section 2.5).
                 let text = scalar(node)?.replace("--", "- -");
-                *out += &format!("<!--{}-->", text.strip_suffix('-').unwrap_or(&text));
+                out.extend([format!("<!--{}-->", text.strip_suffix('-').unwrap_or(&text))]);
             }
             _ => element(name, node, out)?,
         }
@@ -139,18 +139,18 @@ fn children(members: &[(String, Node)], out: &mut String) -> Result<(), Undecoda
 }
 
 fn element(name: &str, node: &Node, out: &mut String) -> Result<(), Undecodable> {
-    *out += &format!("<{name}");
+    out.extend([format!("<{name}")]);
     match node {
         Node::Null => *out += "/>",
         Node::Map(members) => {
             for (name, value) in members.iter().filter_map(|(name, value)| Some((name.strip_prefix('@')?, value))) {
-                *out += &format!(" {name}=\"{}\"", escape(scalar(value)?.as_str()));
+                out.extend([format!(" {name}=\"{}\"", escape(scalar(value)?.as_str()))]);
             }
             out.push('>');
             children(members, out)?;
-            *out += &format!("</{name}>");
+            out.extend([format!("</{name}>")]);
         }
-        text => *out += &format!(">{}</{name}>", escape(scalar(text)?.as_str())),
+        text => out.extend([format!(">{}</{name}>", escape(scalar(text)?.as_str()))]),
     }
     Ok(())
 }

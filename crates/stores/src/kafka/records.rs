@@ -13,7 +13,7 @@ use arrow::datatypes::{ArrowPrimitiveType, Int32Type, Int64Type};
 use rdkafka::Timestamp;
 use rdkafka::message::{BorrowedMessage, Header, Headers as _, Message as _, OwnedHeaders};
 use reenact_model::payload::Headers;
-use reenact_model::{Class, Entity, Error, Result};
+use reenact_model::{Class, Entity, Error, Result, Site};
 
 /// The greatest number of records in a batch.
 const ROWS: usize = 8_192;
@@ -35,7 +35,16 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn push(&mut self, message: &BorrowedMessage<'_>) {
+    /// Takes a record, if it can be written again: the driver takes a time of 0 for none, and writes the present one.
+    pub(super) fn push(&mut self, entity: &Entity, message: &BorrowedMessage<'_>) -> Result<()> {
+        if message.timestamp().to_millis().is_none_or(|millis| millis <= 0) {
+            let (partition, offset) = (message.partition(), message.offset());
+            let message =
+                format!("the record at {partition}/{offset} has no time, or one before 1970-01-01T00:00:00.001Z");
+            return Err(Error::new(Class::Input, message)
+                .at(Site::entity(&entity.id))
+                .help("a replay could not write it; leave it out by the topic's `window`, or leave out the topic"));
+        }
         let (timestamp, kind) = match message.timestamp() {
             Timestamp::NotAvailable => (None, "none"),
             Timestamp::CreateTime(millis) => (Some(millis), "create"),
@@ -55,6 +64,7 @@ impl Rows {
         self.keys.append_option(message.key());
         self.values.append_option(message.payload());
         self.headers.append_option(headers);
+        Ok(())
     }
 
     pub(super) fn is_full(&self) -> bool {

@@ -261,7 +261,7 @@ fn work(
     };
     for range in ranges {
         scan(cluster, consumer, &entity.id.name, *range, &|| !sender.is_closed(), &mut |message| {
-            rows.push(message);
+            rows.push(entity, message)?;
             if rows.is_full() { send(&mut rows) } else { Ok(true) }
         })?;
         if sender.is_closed() {

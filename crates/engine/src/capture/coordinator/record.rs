@@ -13,10 +13,12 @@ use crate::record::{CaptureRecord, Grade, PinnedPart, RootRecord};
 
 pub(super) type Cut = (Vec<PinnedPart>, Vec<(String, GroupOffsets)>, u64, Grade);
 
-/// How good a cut is: `exact` needs one part that was read at one moment, `causal` that nothing was read after its pin.
+/// How good a cut is: `exact` needs one part that was read at one moment, `causal` that nothing was read after its pin and that
+/// the flow has no cycle. Parts of one turn are a cycle: each causes the other, and one of them was pinned first.
 pub(super) fn grade(parts: &[PinnedPart], late: u64) -> Grade {
+    let cycle = parts.windows(2).any(|pair| pair[0].turn == pair[1].turn);
     match parts {
-        _ if late > 0 => Grade::Skewed,
+        _ if late > 0 || cycle => Grade::Skewed,
         [part] if part.position.is_moment() => Grade::Exact,
         _ => Grade::Causal,
     }

@@ -109,7 +109,8 @@ fn int(row: &PgRow, column: &str) -> i32 {
 }
 
 pub(super) async fn identity(connection: &mut PgConnection) -> Result<Identity> {
-    let sql = "SELECT system_identifier::text || ':' || oid::text || ':' || datname AS id \
+    // The name is none of it: a database that was renamed is the same one.
+    let sql = "SELECT system_identifier::text || ':' || oid::text AS id \
                FROM pg_control_system(), pg_database WHERE datname = current_database()";
     let found = rows(connection, sql).await?;
     Ok(Identity(format!("postgres:{}", found.first().map(|row| text(row, "id")).unwrap_or_default())))
