@@ -1,5 +1,6 @@
 //! Tests of the whole binary.
 
+mod approvals;
 mod bad_input;
 mod commands;
 mod demo;

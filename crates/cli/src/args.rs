@@ -114,6 +114,10 @@ pub(crate) enum PolicyCommand {
     Diff(PolicyDiff),
     /// Tell which rule decides a field, and why the others don't
     Explain(PolicyExplain),
+    /// Sign every field's decision with the key of your keyring
+    Approve(PolicyApprove),
+    /// Tell whether the policy has the approvals that the keyring asks for; exit code 12 if not
+    VerifyApproval(PolicyVerifyApproval),
 }
 
 /// How a review is written.
@@ -174,6 +178,38 @@ pub(crate) struct PolicyDiff {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct PolicyApprove {
+    /// The pipeline's file; its policy is approved
+    pub(crate) pipeline: PathBuf,
+    #[command(flatten)]
+    pub(crate) schemas: SchemaArgs,
+    /// The digest of the decisions as you reviewed them; without it you are asked
+    #[arg(long, value_name = "SHA-256")]
+    pub(crate) digest: Option<String>,
+    /// Days after which the approval holds no more
+    #[arg(long, default_value_t = 180, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub(crate) expires_days: u32,
+    /// Where the approval goes; default: the folder `approvals` beside the policy
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) keys: KeyringArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PolicyVerifyApproval {
+    /// The pipeline's file; its policy's approvals are verified
+    pub(crate) pipeline: PathBuf,
+    #[command(flatten)]
+    pub(crate) schemas: SchemaArgs,
+    /// A signed approval; may be repeated. Those in the folder `approvals` beside the policy are found without
+    #[arg(long, value_name = "FILE")]
+    pub(crate) approval: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) keys: KeyringArgs,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct PolicyExplain {
     /// The pipeline's file
     pub(crate) pipeline: PathBuf,
@@ -230,6 +266,9 @@ pub(crate) struct Capture {
     /// A plan that was reviewed; refused if anything moved since
     #[arg(long, value_name = "FILE")]
     pub(crate) plan: Option<PathBuf>,
+    /// A signed approval of the policy; may be repeated. Those in the folder `approvals` beside the policy are found without
+    #[arg(long, value_name = "FILE")]
+    pub(crate) approval: Vec<PathBuf>,
     /// Days after which the bundle can't be opened any more
     #[arg(long, default_value_t = 30)]
     pub(crate) expires_days: u32,

@@ -1,5 +1,6 @@
 //! One module for each group of commands.
 
+pub(crate) mod approvals;
 pub(crate) mod bundle;
 pub(crate) mod capture;
 pub(crate) mod demo;

@@ -126,6 +126,8 @@ async fn dispatch(cli: Cli) -> reenact_model::Result<u8> {
         Command::Policy(PolicyCommand::Check(args)) => commands::policy::check(&args, json).await,
         Command::Policy(PolicyCommand::Diff(args)) => commands::policy::diff(&args, json).await,
         Command::Policy(PolicyCommand::Explain(args)) => commands::policy::explain(&args, json),
+        Command::Policy(PolicyCommand::Approve(args)) => commands::approvals::approve(&args, json).await,
+        Command::Policy(PolicyCommand::VerifyApproval(args)) => commands::approvals::verify(&args, json).await,
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`Plan`] is that policy resolved against a catalog, exactly one decision for every field, or no plan at all; a [`Masker`]
 //! is a plan that keys have joined. Only this crate turns [`reenact_model::Captured`] rows into [`Masked`] ones.
 
+pub mod approval;
 mod checks;
 pub mod detect;
 pub mod domain;
@@ -15,6 +16,7 @@ pub mod policy;
 pub mod residue;
 pub mod yaml;
 
+pub use approval::{Approval, PublicKey};
 pub use domain::{RootKey, Salt, ScopeKeys};
 pub use masked::Masked;
 pub use masker::Masker;

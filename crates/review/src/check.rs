@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use reenact_mask::approval::Subject;
 use reenact_mask::{Action, Decision, Plan, Policy};
 use reenact_model::catalog::Schemas;
 use reenact_model::error::Severity;
@@ -19,6 +20,9 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Every field's decision; empty if an error keeps them from being made.
     pub decisions: Vec<Decision>,
+    /// What an approval of it is over; none if an error keeps decisions from being made.
+    #[serde(skip)]
+    pub subject: Option<Subject>,
 }
 
 impl Report {
@@ -64,7 +68,7 @@ pub fn check(file: &str, text: &str, schemas: &Schemas) -> Result<Report> {
         findings.sort_by(|a, b| {
             b.severity.cmp(&a.severity).then_with(|| a.site.span.cmp(&b.site.span)).then_with(|| a.code.cmp(&b.code))
         });
-        Report { policy: file.to_owned(), digest, findings, decisions }
+        Report { policy: file.to_owned(), digest, findings, decisions, subject: None }
     };
     let policy = match Policy::parse(file, text) {
         Ok(policy) => policy,
@@ -72,7 +76,10 @@ pub fn check(file: &str, text: &str, schemas: &Schemas) -> Result<Report> {
         Err(error) => return Ok(report(Policy::digest_of(text), error.findings().to_vec(), Vec::new())),
     };
     Ok(match Plan::resolve(&policy, &schemas.catalogs, &schemas.relationships, &schemas.reached) {
-        Ok(plan) => report(policy.digest.clone(), plan.warnings().to_vec(), plan.decisions().to_vec()),
+        Ok(plan) => Report {
+            subject: Some(Subject::of(&policy, &plan, &schemas.reached)),
+            ..report(policy.digest.clone(), plan.warnings().to_vec(), plan.decisions().to_vec())
+        },
         Err(error) => report(policy.digest.clone(), error.findings().to_vec(), Vec::new()),
     })
 }

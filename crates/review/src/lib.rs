@@ -4,6 +4,7 @@
 //! way to production; [`diff::diff`] compares two policies by their effect on every field and not by their text; [`formats`] writes both
 //! for people, pull requests and programs. The crate can reach no store.
 
+pub mod approve;
 pub mod check;
 pub mod diff;
 pub mod explain;

@@ -100,7 +100,7 @@ pub(crate) fn explain(args: &PolicyExplain, json: bool) -> Result<u8> {
     Ok(0)
 }
 
-fn document(format: &str, body: &impl serde::Serialize) -> serde_json::Value {
+pub(crate) fn document(format: &str, body: &impl serde::Serialize) -> serde_json::Value {
     let mut document = serde_json::json!({ "format": format, "format_version": "1.0" });
     if let (Some(out), Ok(serde_json::Value::Object(body))) = (document.as_object_mut(), serde_json::to_value(body)) {
         out.extend(body);
@@ -109,7 +109,7 @@ fn document(format: &str, body: &impl serde::Serialize) -> serde_json::Value {
 }
 
 /// The schemas: from a file, or from the servers, of which no record is read.
-async fn schemas(pipeline: &Pipeline, args: &SchemaArgs) -> Result<Schemas> {
+pub(crate) async fn schemas(pipeline: &Pipeline, args: &SchemaArgs) -> Result<Schemas> {
     if let Some(file) = &args.schemas {
         let unread = |why: String| {
             Error::new(Class::Input, format!("`{}` holds no schemas: {why}", file.display()))

@@ -14,7 +14,7 @@ use reenact_model::payload::Codec;
 use reenact_model::{EntityId, FieldId, Finding, Span};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::resolve::redaction;
+pub(crate) use self::resolve::{mask_of, redaction};
 use crate::domain::ScopeKeys;
 use crate::kernels::{Group, Mask, Shape};
 use crate::masker::Masker;
@@ -112,6 +112,11 @@ impl Plan {
     /// The decision on a field; decisions are in the order of fields.
     fn decision(&self, field: &FieldId) -> Option<&Decision> {
         self.decisions.binary_search_by(|d| d.field.cmp(field)).ok().map(|at| &self.decisions[at])
+    }
+
+    /// What happens to a column.
+    pub(crate) fn column(&self, field: &FieldId) -> Option<&ColumnPlan> {
+        self.entities.get(&field.entity)?.columns.get(&field.field.column)
     }
 
     /// What is worth knowing and stops nothing.

@@ -53,7 +53,7 @@ pub struct Domain {
 }
 
 /// How values of a domain are made equal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Canonical {
     /// As they are.

@@ -57,7 +57,7 @@ impl Bucket {
         scratch.clear();
         scratch.extend(self.blocks.iter().flatten());
         // Most of them are sorted from the last time, and this sort goes on from there.
-        scratch.sort();
+        scratch.sort_unstable();
         scratch.dedup();
         self.settled = scratch.len();
         self.blocks.truncate(scratch.len().div_ceil(BLOCK));
@@ -107,7 +107,9 @@ impl Prints {
         let threads = if self.len() < MANY { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
         let settle = |buckets: &mut [Bucket]| {
             let mut scratch = Vec::new();
-            buckets.iter_mut().for_each(|bucket| bucket.settle(&mut scratch));
+            for bucket in buckets {
+                bucket.settle(&mut scratch);
+            }
         };
         std::thread::scope(|scope| {
             let mut parts = self.buckets.chunks_mut(BUCKETS.div_ceil(threads));
