@@ -2,10 +2,12 @@
 
 mod approvals;
 mod bad_input;
+mod browser;
 mod commands;
 mod demo;
 mod detect;
 mod output;
+mod page;
 mod policy;
 mod redis;
 mod servers;

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Parser, Debug)]
 #[command(name = "reenact", version, max_term_width = 110)]
 pub(crate) struct Cli {
-    /// How results are written to stdout: `text` or `json`; for `plan` and `init` also the file that takes the result
+    /// How results are written to stdout: `text` or `json`; for `plan`, `init` and `policy report` also the file that takes the result
     #[arg(short, long, global = true, value_name = "FORMAT", default_value = "text")]
     pub(crate) output: Output,
     #[command(subcommand)]
@@ -22,7 +22,7 @@ pub(crate) enum Output {
     Text,
     /// One JSON document with `format` and `format_version`
     Json,
-    /// `plan -o FILE`, `init -o FILE`: the result into a file
+    /// `plan -o FILE`, `init -o FILE`, `policy report -o FILE`: the result into a file
     File(PathBuf),
 }
 
@@ -114,6 +114,8 @@ pub(crate) enum PolicyCommand {
     Diff(PolicyDiff),
     /// Tell which rule decides a field, and why the others don't
     Explain(PolicyExplain),
+    /// Write the review as one page for a browser, into the file that `-o` names
+    Report(PolicyReport),
     /// Sign every field's decision with the key of your keyring
     Approve(PolicyApprove),
     /// Tell whether the policy has the approvals that the keyring asks for; exit code 12 if not
@@ -175,6 +177,32 @@ pub(crate) struct PolicyDiff {
     /// How changes are written: `text`, `json` or `markdown`
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,
+}
+
+/// What a page is made of.
+#[derive(Args, Debug)]
+pub(crate) struct ReportArgs {
+    /// The pipeline's file; its policy is shown
+    pub(crate) pipeline: PathBuf,
+    #[command(flatten)]
+    pub(crate) schemas: SchemaArgs,
+    /// The policy to tell changes since: a file, or `REVISION:PATH` in git; without it, the newest approval
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) approved: Option<String>,
+    /// A bundle whose residue proof and records are shown
+    #[arg(long, value_name = "BUNDLE")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// A signed approval; may be repeated. Those in the folder `approvals` beside the policy are found without
+    #[arg(long, value_name = "FILE")]
+    pub(crate) approval: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) keys: KeyringArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PolicyReport {
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
 }
 
 #[derive(Args, Debug)]

@@ -10,3 +10,4 @@ pub(crate) mod keys;
 pub(crate) mod masks;
 pub(crate) mod policy;
 pub(crate) mod replay;
+pub(crate) mod report;

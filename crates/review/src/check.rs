@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use reenact_mask::approval::Subject;
+use reenact_mask::kernels::Guarantees;
 use reenact_mask::{Action, Decision, Plan, Policy};
 use reenact_model::catalog::Schemas;
 use reenact_model::error::Severity;
-use reenact_model::{Finding, Result};
+use reenact_model::{FieldId, Finding, Result};
 use serde::Serialize;
 
 /// What a check found.
@@ -20,6 +21,9 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Every field's decision; empty if an error keeps them from being made.
     pub decisions: Vec<Decision>,
+    /// What the masks of fields hold to.
+    #[serde(skip)]
+    pub guarantees: BTreeMap<FieldId, Guarantees>,
     /// What an approval of it is over; none if an error keeps decisions from being made.
     #[serde(skip)]
     pub subject: Option<Subject>,
@@ -68,7 +72,7 @@ pub fn check(file: &str, text: &str, schemas: &Schemas) -> Result<Report> {
         findings.sort_by(|a, b| {
             b.severity.cmp(&a.severity).then_with(|| a.site.span.cmp(&b.site.span)).then_with(|| a.code.cmp(&b.code))
         });
-        Report { policy: file.to_owned(), digest, findings, decisions, subject: None }
+        Report { policy: file.to_owned(), digest, findings, decisions, guarantees: BTreeMap::new(), subject: None }
     };
     let policy = match Policy::parse(file, text) {
         Ok(policy) => policy,
@@ -77,6 +81,11 @@ pub fn check(file: &str, text: &str, schemas: &Schemas) -> Result<Report> {
     };
     Ok(match Plan::resolve(&policy, &schemas.catalogs, &schemas.relationships, &schemas.reached) {
         Ok(plan) => Report {
+            guarantees: plan
+                .decisions()
+                .iter()
+                .filter_map(|d| Some((d.field.clone(), plan.guarantees(&d.field)?)))
+                .collect(),
             subject: Some(Subject::of(&policy, &plan, &schemas.reached)),
             ..report(policy.digest.clone(), plan.warnings().to_vec(), plan.decisions().to_vec())
         },

@@ -25,26 +25,29 @@ const ENDING: &str = ".approval.json";
 
 /// The approvals of a pipeline's policy: those that are named, and those beside the policy.
 pub(crate) fn read(pipeline: &Pipeline, named: &[PathBuf]) -> Result<Vec<Approval>> {
-    let (folder, beginning) = place(pipeline);
     let mut paths = named.to_vec();
-    match fs::read_dir(&folder) {
-        Ok(entries) => {
-            let files = entries.filter_map(std::result::Result::ok).map(|entry| entry.file_name());
-            let mut found: Vec<PathBuf> = files
-                .filter(|name| name.to_str().is_some_and(|name| name.starts_with(&beginning) && name.ends_with(ENDING)))
-                .map(|name| folder.join(name))
-                .collect();
-            found.sort();
-            paths.extend(found);
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(unread(&folder, &error)),
-    }
+    paths.extend(beside(pipeline)?);
     let read = |path: PathBuf| {
         let text = fs::read_to_string(&path).map_err(|error| unread(&path, &error))?;
         Approval::read(&path.display().to_string(), &text)
     };
     paths.into_iter().map(read).collect()
+}
+
+/// The approvals' files beside a policy, by name.
+pub(crate) fn beside(pipeline: &Pipeline) -> Result<Vec<PathBuf>> {
+    let (folder, beginning) = place(pipeline);
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unread(&folder, &error)),
+    };
+    let files = entries.filter_map(std::result::Result::ok).map(|entry| entry.file_name());
+    let is_one = |name: &str| name.starts_with(&beginning) && name.ends_with(ENDING);
+    let mut found: Vec<PathBuf> =
+        files.filter(|name| name.to_str().is_some_and(is_one)).map(|name| folder.join(name)).collect();
+    found.sort();
+    Ok(found)
 }
 
 fn unread(path: &Path, error: &std::io::Error) -> Error {

@@ -51,7 +51,10 @@ pub(crate) async fn diff(args: &PolicyDiff, json: bool) -> Result<u8> {
         Some(after) => decided(after, &revision(after)?)?,
         None => decided(&name, &text)?,
     };
-    let diff = diff::diff(&before.decisions, &after.decisions);
+    let diff = match (&before.subject, &after.subject) {
+        (Some(was), Some(is)) => diff::subjects(was, is, &after.decisions),
+        _ => diff::diff(&before.decisions, &after.decisions),
+    };
     match if json { Format::Json } else { args.format } {
         Format::Json => render::json(&document("reenact/policy-diff", &diff)),
         Format::Markdown => render::out(&formats::diff_comment(&diff)),
@@ -127,7 +130,7 @@ pub(crate) async fn schemas(pipeline: &Pipeline, args: &SchemaArgs) -> Result<Sc
 }
 
 /// A policy's text: a file's, or that of a git revision, `REVISION:PATH`.
-fn revision(name: &str) -> Result<String> {
+pub(crate) fn revision(name: &str) -> Result<String> {
     let unread = |why: &str| {
         Error::new(Class::Input, format!("`{name}` can't be read: {why}")).help(
             "name a file, or a file in a git revision as `REVISION:PATH`, such as `origin/main:policies/shop.yaml`",

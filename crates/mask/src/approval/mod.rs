@@ -90,6 +90,11 @@ impl Approval {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
+    /// Whether one of the operator's approvers has signed it, whatever it is of and however old.
+    pub fn counts(&self, required: &Required) -> bool {
+        required.approvers.iter().any(|key| *key == self.key && self.is_signed_by(key))
+    }
+
     /// Whether a key has signed it.
     fn is_signed_by(&self, key: &PublicKey) -> bool {
         unhex(&self.signature).is_some_and(|signature| key.verifies(DOMAIN, &self.statement.bytes(), &signature))

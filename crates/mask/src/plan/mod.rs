@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::resolve::{mask_of, redaction};
 use crate::domain::ScopeKeys;
-use crate::kernels::{Group, Mask, Shape};
+use crate::kernels::{Group, Guarantees, Mask, Shape};
 use crate::masker::Masker;
 use crate::policy::{Canonical, Keep, Rule, Undecided};
 
@@ -112,6 +112,19 @@ impl Plan {
     /// The decision on a field; decisions are in the order of fields.
     fn decision(&self, field: &FieldId) -> Option<&Decision> {
         self.decisions.binary_search_by(|d| d.field.cmp(field)).ok().map(|at| &self.decisions[at])
+    }
+
+    /// What the mask of a field holds to, with its arguments there; none if nothing masks it.
+    pub fn guarantees(&self, field: &FieldId) -> Option<Guarantees> {
+        let apply = match self.column(field)? {
+            ColumnPlan::Apply(apply) => Some(apply),
+            ColumnPlan::Payload { leaves, .. } => {
+                let rule = self.decision(field)?.rule.as_ref()?;
+                leaves.iter().find(|leaf| leaf.rule.name == *rule)?.apply.as_ref()
+            }
+            ColumnPlan::Keep { .. } => None,
+        };
+        apply.map(|apply| apply.mask.guarantees())
     }
 
     /// What happens to a column.

@@ -59,6 +59,7 @@ pub(crate) mod testing {
                 Finding::error("POL-020", Site::default(), "without a place"),
             ],
             decisions: Vec::new(),
+            guarantees: std::collections::BTreeMap::default(),
             subject: None,
         }
     }
