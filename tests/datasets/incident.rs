@@ -51,8 +51,18 @@ impl Incident {
         let seeds = all.iter().fold(Seeds::default(), |seeds, name| seeds.with(name, seed.unwrap_or_default()));
         let policy = PathBuf::from(&pipeline.file).with_file_name(&pipeline.policy);
         let policy = std::fs::read_to_string(&policy).unwrap_or_else(|e| panic!("{}: {e}", policy.display()));
-        let captured =
-            capture::capture(&pipeline, &policy, agents, &seeds, &writer, &signing, None, None, &Silent).await;
+        let captured = capture::capture(
+            &pipeline,
+            &policy,
+            agents,
+            &seeds,
+            &writer,
+            &signing,
+            None,
+            &capture::Reviewed::default(),
+            &Silent,
+        )
+        .await;
         let captured = captured.unwrap_or_else(|e| panic!("no capture: {e}"));
         let keyring = Keyring { trusted: vec![signing.public()], identities: vec![identity], ..Keyring::default() };
         let bundle = Bundle::open(place, &keyring).unwrap_or_else(|e| panic!("no bundle: {e}"));

@@ -1,10 +1,13 @@
 //! Tests of the whole binary.
 
+mod approvals;
 mod bad_input;
+mod browser;
 mod commands;
 mod demo;
 mod detect;
 mod output;
+mod page;
 mod payloads;
 mod policy;
 mod redis;

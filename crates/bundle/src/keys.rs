@@ -12,15 +12,15 @@ use age::secrecy::ExposeSecret;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::Signer;
+pub use reenact_mask::approval::PublicKey;
+use reenact_mask::approval::under;
 use reenact_model::{Class, Error, Result};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::failure;
 use crate::ids::unhex;
 
-const PUBLIC: &str = "reenact-pub:";
 /// A wrapped key is refused beyond this size in base64; each recipient takes some 200 bytes.
 pub(crate) const WRAPPED_LIMIT: usize = 64 << 10;
 
@@ -59,7 +59,7 @@ impl SigningKey {
 
     /// The public half, to be given to readers beforehand.
     pub fn public(&self) -> PublicKey {
-        PublicKey(self.0.verifying_key())
+        self.0.verifying_key().into()
     }
 
     /// Signs a message under a domain, so that a signature made for one purpose never serves another.
@@ -72,70 +72,6 @@ impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SigningKey(…)")
     }
-}
-
-/// The public half of a [`SigningKey`], written `reenact-pub:<64 hexadecimal digits>`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct PublicKey(ed25519_dalek::VerifyingKey);
-
-impl PublicKey {
-    /// A short name for people: the first 16 hexadecimal digits of the key's SHA-256.
-    pub fn id(&self) -> String {
-        hex::encode(&Sha256::digest(self.0.as_bytes())[..8])
-    }
-
-    /// Whether this key signed the message under the domain.
-    pub fn verifies(&self, domain: &str, message: &[u8], signature: &[u8; 64]) -> bool {
-        let signature = ed25519_dalek::Signature::from_bytes(signature);
-        self.0.verify_strict(&under(domain, message), &signature).is_ok()
-    }
-}
-
-impl fmt::Display for PublicKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PUBLIC}{}", hex::encode(self.0.as_bytes()))
-    }
-}
-
-impl fmt::Debug for PublicKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-impl FromStr for PublicKey {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        text.strip_prefix(PUBLIC)
-            .and_then(unhex::<32>)
-            .and_then(|bytes| ed25519_dalek::VerifyingKey::from_bytes(&bytes).ok())
-            .filter(|key| !key.is_weak())
-            .map(Self)
-            .ok_or_else(|| {
-                Error::new(Class::Input, "this is no public key")
-                    .help("it is written `reenact-pub:` and 64 lower-case hexadecimal digits")
-            })
-    }
-}
-
-impl TryFrom<String> for PublicKey {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<PublicKey> for String {
-    fn from(key: PublicKey) -> Self {
-        key.to_string()
-    }
-}
-
-fn under(domain: &str, message: &[u8]) -> Vec<u8> {
-    [domain.as_bytes(), b"\n", message].concat()
 }
 
 /// Somebody who may read a bundle: the public half of an [`Identity`], written `age1…`.

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Parser, Debug)]
 #[command(name = "reenact", version, max_term_width = 110)]
 pub(crate) struct Cli {
-    /// How results are written to stdout: `text` or `json`; for `plan` and `init` also the file that takes the result
+    /// How results are written to stdout: `text` or `json`; for `plan`, `init` and `policy report` also the file that takes the result
     #[arg(short, long, global = true, value_name = "FORMAT", default_value = "text")]
     pub(crate) output: Output,
     #[command(subcommand)]
@@ -22,7 +22,7 @@ pub(crate) enum Output {
     Text,
     /// One JSON document with `format` and `format_version`
     Json,
-    /// `plan -o FILE`, `init -o FILE`: the result into a file
+    /// `plan -o FILE`, `init -o FILE`, `policy report -o FILE`: the result into a file
     File(PathBuf),
 }
 
@@ -118,6 +118,12 @@ pub(crate) enum PolicyCommand {
     Diff(PolicyDiff),
     /// Tell which rule decides a field, and why the others don't
     Explain(PolicyExplain),
+    /// Write the review as one page for a browser, into the file that `-o` names
+    Report(PolicyReport),
+    /// Sign every field's decision with the key of your keyring
+    Approve(PolicyApprove),
+    /// Tell whether the policy has the approvals that the keyring asks for; exit code 12 if not
+    VerifyApproval(PolicyVerifyApproval),
 }
 
 #[derive(Args, Debug)]
@@ -183,6 +189,64 @@ pub(crate) struct PolicyDiff {
     pub(crate) format: Format,
 }
 
+/// What a page is made of.
+#[derive(Args, Debug)]
+pub(crate) struct ReportArgs {
+    /// The pipeline's file; its policy is shown
+    pub(crate) pipeline: PathBuf,
+    #[command(flatten)]
+    pub(crate) schemas: SchemaArgs,
+    /// The policy to tell changes since: a file, or `REVISION:PATH` in git; without it, the newest approval
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) approved: Option<String>,
+    /// A bundle whose residue proof and records are shown
+    #[arg(long, value_name = "BUNDLE")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// A signed approval; may be repeated. Those in the folder `approvals` beside the policy are found without
+    #[arg(long, value_name = "FILE")]
+    pub(crate) approval: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) keys: KeyringArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PolicyReport {
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PolicyApprove {
+    /// The pipeline's file; its policy is approved
+    pub(crate) pipeline: PathBuf,
+    #[command(flatten)]
+    pub(crate) schemas: SchemaArgs,
+    /// The digest of the decisions as you reviewed them; without it you are asked
+    #[arg(long, value_name = "SHA-256")]
+    pub(crate) digest: Option<String>,
+    /// Days after which the approval holds no more
+    #[arg(long, default_value_t = 180, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub(crate) expires_days: u32,
+    /// Where the approval goes; default: the folder `approvals` beside the policy
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) keys: KeyringArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PolicyVerifyApproval {
+    /// The pipeline's file; its policy's approvals are verified
+    pub(crate) pipeline: PathBuf,
+    #[command(flatten)]
+    pub(crate) schemas: SchemaArgs,
+    /// A signed approval; may be repeated. Those in the folder `approvals` beside the policy are found without
+    #[arg(long, value_name = "FILE")]
+    pub(crate) approval: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) keys: KeyringArgs,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct PolicyExplain {
     /// The pipeline's file
@@ -240,6 +304,9 @@ pub(crate) struct Capture {
     /// A plan that was reviewed; refused if anything moved since
     #[arg(long, value_name = "FILE")]
     pub(crate) plan: Option<PathBuf>,
+    /// A signed approval of the policy; may be repeated. Those in the folder `approvals` beside the policy are found without
+    #[arg(long, value_name = "FILE")]
+    pub(crate) approval: Vec<PathBuf>,
     /// Days after which the bundle can't be opened any more
     #[arg(long, default_value_t = 30)]
     pub(crate) expires_days: u32,

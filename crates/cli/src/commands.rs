@@ -1,5 +1,6 @@
 //! One module for each group of commands.
 
+pub(crate) mod approvals;
 pub(crate) mod bundle;
 pub(crate) mod capture;
 pub(crate) mod demo;
@@ -10,3 +11,4 @@ pub(crate) mod keys;
 pub(crate) mod masks;
 pub(crate) mod policy;
 pub(crate) mod replay;
+pub(crate) mod report;

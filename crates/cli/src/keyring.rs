@@ -1,4 +1,4 @@
-//! The keyring: a folder of four files, or environment variables in their place.
+//! The keyring: a folder of files, or environment variables in their place.
 //!
 //! Hidden here: where secrets come from. Each has the forms `X`, `X_FILE` and `X_COMMAND` in the environment, and a file in
 //! the keyring's folder; none is ever taken from an argument.
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use reenact_bundle::{Identity, Keyring, PublicKey, Recipient, SigningKey};
 use reenact_mask::RootKey;
+use reenact_mask::approval::Required;
 use reenact_model::{Class, Error, Result};
 
 use crate::args::KeyringArgs;
@@ -68,8 +69,15 @@ pub(crate) fn init(dir: &Path) -> Result<PublicKey> {
 }
 
 /// The secrets and the places of secrets that the environment may hold.
-const SECRETS: [&str; 5] =
-    ["REENACT_ROOT_KEY", "REENACT_SIGNING_KEY", "REENACT_IDENTITY", "REENACT_RECIPIENTS", "REENACT_TRUSTED"];
+const SECRETS: [&str; 7] = [
+    "REENACT_ROOT_KEY",
+    "REENACT_SIGNING_KEY",
+    "REENACT_IDENTITY",
+    "REENACT_RECIPIENTS",
+    "REENACT_TRUSTED",
+    "REENACT_APPROVERS",
+    "REENACT_APPROVALS_REQUIRED",
+];
 /// The forms of each.
 const FORMS: [&str; 3] = ["", "_FILE", "_COMMAND"];
 
@@ -118,21 +126,55 @@ pub(crate) struct Capturing {
     pub(crate) root: RootKey,
     pub(crate) signing: SigningKey,
     pub(crate) recipients: Vec<Recipient>,
+    pub(crate) required: Required,
 }
 
 /// The keys of a capture.
 pub(crate) fn capturing(args: &KeyringArgs) -> Result<Capturing> {
     let dir = folder(args.keyring.as_deref())?;
     let root = read("REENACT_ROOT_KEY", &dir, "root.key")?.ok_or_else(|| missing("root key", "REENACT_ROOT_KEY"))?;
-    let signing = read("REENACT_SIGNING_KEY", &dir, "signing.key")?
-        .ok_or_else(|| missing("signing key", "REENACT_SIGNING_KEY"))?;
     let recipients = read("REENACT_RECIPIENTS", &dir, "recipients")?
         .ok_or_else(|| missing("recipient of the bundle", "REENACT_RECIPIENTS"))?;
     Ok(Capturing {
         root: RootKey::from_hex(&root)?,
-        signing: SigningKey::from_seed_hex(signing.trim())?,
+        signing: signing(args)?,
         recipients: lines(&recipients).map(str::parse).collect::<Result<_>>()?,
+        required: required(args)?,
     })
+}
+
+/// The key that signs bundles and approvals.
+pub(crate) fn signing(args: &KeyringArgs) -> Result<SigningKey> {
+    let dir = folder(args.keyring.as_deref())?;
+    let text = read("REENACT_SIGNING_KEY", &dir, "signing.key")?
+        .ok_or_else(|| missing("signing key", "REENACT_SIGNING_KEY"))?;
+    SigningKey::from_seed_hex(text.trim())
+}
+
+/// How many approvals a capture needs, and whose count. Without either nothing is asked for; approvers without a number ask for one.
+pub(crate) fn required(args: &KeyringArgs) -> Result<Required> {
+    let dir = folder(args.keyring.as_deref())?;
+    let mut approvers: Vec<PublicKey> = Vec::new();
+    for line in lines(&read("REENACT_APPROVERS", &dir, "approvers")?.unwrap_or_default()) {
+        let key = line.parse().map_err(|error: Error| error.help("`approvers` has one public key on each line"))?;
+        if !approvers.contains(&key) {
+            approvers.push(key);
+        }
+    }
+    let wrong = |what: String| {
+        Error::new(Class::Input, what)
+            .help("`approvals_required` of the keyring is one whole number, and `approvers` has as many keys")
+    };
+    let count = match read("REENACT_APPROVALS_REQUIRED", &dir, "approvals_required")? {
+        None => usize::from(!approvers.is_empty()),
+        Some(text) => {
+            text.trim().parse().map_err(|_| wrong("the number of approvals is no whole number".to_owned()))?
+        }
+    };
+    if count > approvers.len() {
+        return Err(wrong(format!("{count} approvals are asked for, and only {} keys may approve", approvers.len())));
+    }
+    Ok(Required { count, approvers })
 }
 
 /// The keys of a reader: whom to trust, and what to open with.

@@ -96,9 +96,14 @@ async fn interrupted() {
     }
 }
 
+/// Whether `-o` may name a file.
+fn takes_file(command: &Command) -> bool {
+    matches!(command, Command::Plan(_) | Command::Init(_) | Command::Policy(PolicyCommand::Report(_)))
+}
+
 async fn dispatch(cli: Cli) -> reenact_model::Result<u8> {
     let output = cli.output;
-    if let (Output::File(file), false) = (&output, matches!(cli.command, Command::Plan(_) | Command::Init(_))) {
+    if let (Output::File(file), false) = (&output, takes_file(&cli.command)) {
         let message = format!("`{}` is no format of this command", file.display());
         return Err(
             reenact_model::Error::new(reenact_model::Class::Input, message).help("write `-o text` or `-o json`")
@@ -128,6 +133,9 @@ async fn dispatch(cli: Cli) -> reenact_model::Result<u8> {
         Command::Policy(PolicyCommand::Test(args)) => commands::policy::test(&args, json).await,
         Command::Policy(PolicyCommand::Diff(args)) => commands::policy::diff(&args, json).await,
         Command::Policy(PolicyCommand::Explain(args)) => commands::policy::explain(&args, json),
+        Command::Policy(PolicyCommand::Report(args)) => commands::report::report(&args, &output).await,
+        Command::Policy(PolicyCommand::Approve(args)) => commands::approvals::approve(&args, json).await,
+        Command::Policy(PolicyCommand::VerifyApproval(args)) => commands::approvals::verify(&args, json).await,
     }
 }
 

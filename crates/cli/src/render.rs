@@ -183,6 +183,15 @@ impl Observer for Progress {
     fn event(&self, event: &Event) {
         match event {
             Event::Described { service, entities } => line(&format!("described {service}: {entities} entities")),
+            Event::Approved { keys, added, gone } => {
+                line(&format!("approved by {}", keys.join(", ")));
+                for field in added {
+                    line(&format!("newer than an approval, and redacted because no rule names it: {field}"));
+                }
+                for field in gone {
+                    line(&format!("approved, and there no more: {field}"));
+                }
+            }
             Event::Scouted { depth, rows } => line(&format!("scouted {depth} edges from the roots: {rows} records")),
             Event::Pinned { service, part } => line(&format!("pinned {service}, {part}")),
             Event::Collected { entity, rows } => line(&format!("sealed {entity}: {rows} records")),

@@ -5,6 +5,7 @@
 //! signs what the agents sealed. Every message is serialisable, so an agent can be a task or stand behind a pipe.
 
 mod agent;
+mod approved;
 mod coordinator;
 mod local;
 mod pipe;
@@ -13,8 +14,14 @@ mod scout;
 mod sealed;
 
 pub use agent::{Agent, Collected, Described, Estimated, Found, RootSetup, Scouted, Searched, Setup, Step, What};
+pub use approved::Reviewed;
 pub use coordinator::{Captured, Captures, Planned, capture, plan, policy_file, schemas};
 pub use local::LocalAgent;
 pub use pipe::{PipeAgent, serve};
 pub use residue::Residue;
 pub use sealed::{AgentKey, SealedBox};
+
+fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+}

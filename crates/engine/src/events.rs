@@ -1,6 +1,6 @@
 //! What happens while it happens: counts and names, never values.
 
-use reenact_model::{EntityId, Part};
+use reenact_model::{EntityId, FieldId, Part};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,6 +11,15 @@ pub enum Event {
         service: String,
         /// How many entities it holds.
         entities: usize,
+    },
+    /// The policy's approvals were held against its decisions, and enough of them hold.
+    Approved {
+        /// The short names of the keys.
+        keys: Vec<String>,
+        /// Fields newer than an approval, all of them redacted because no rule names them.
+        added: Vec<FieldId>,
+        /// Fields that were approved, and are there no more.
+        gone: Vec<FieldId>,
     },
     /// One round of the closure walk is over.
     Scouted {

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use reenact_mask::Decision;
+use reenact_mask::approval::Held;
 use reenact_model::error::{Class, Error, Result};
 use reenact_model::graph::Wave;
-use reenact_model::{EntityId, FieldPath, Key, Part, Position};
+use reenact_model::{EntityId, FieldId, FieldPath, Key, Part, Position};
 use reenact_stores::GroupOffsets;
 use serde::{Deserialize, Serialize};
 
@@ -94,6 +95,12 @@ pub struct CaptureRecord {
     /// Where each service stood, as salted hashes.
     #[serde(default)]
     pub places: BTreeMap<String, Places>,
+    /// The approvals of the policy that held, one for each key.
+    #[serde(default)]
+    pub approvals: Vec<Held>,
+    /// Fields that are newer than an approval, and were redacted because no rule names them.
+    #[serde(default)]
+    pub unapproved: Vec<FieldId>,
 }
 
 impl CaptureRecord {

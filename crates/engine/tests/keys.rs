@@ -102,8 +102,18 @@ impl Incident {
         };
         let agents: Captures = pipeline.services.iter().map(agent).collect();
         let seeds = Seeds::default();
-        let captured =
-            capture::capture(pipeline, policy, agents, &seeds, &writer, &signing, None, None, observer).await?;
+        let captured = capture::capture(
+            pipeline,
+            policy,
+            agents,
+            &seeds,
+            &writer,
+            &signing,
+            None,
+            &capture::Reviewed::default(),
+            observer,
+        )
+        .await?;
         let keyring = Keyring { trusted: vec![signing.public()], identities: vec![identity], ..Keyring::default() };
         Ok(Self { captured, place, keyring })
     }

@@ -12,6 +12,7 @@ use reenact_engine::why::{self, Asked};
 use reenact_engine::{CaptureRecord, Silent, replay};
 use reenact_environment::Endpoint;
 use reenact_mask::RootKey;
+use reenact_mask::approval::Required;
 use reenact_model::{Class, Dsn, Kind};
 use sqlx::{Connection as _, Executor as _};
 
@@ -135,7 +136,18 @@ async fn captured(
         .split(',')
         .filter(|order| !order.is_empty())
         .fold(Seeds::default(), |seeds, order| seeds.with("order", order));
-    capture::capture(pipeline, policy, agents, &seeds, &writer, &keys.signing, None, None, &Silent).await
+    capture::capture(
+        pipeline,
+        policy,
+        agents,
+        &seeds,
+        &writer,
+        &keys.signing,
+        None,
+        &capture::Reviewed::default(),
+        &Silent,
+    )
+    .await
 }
 
 async fn replayed(shop: &Shop, keys: &Keys, place: &Arc<Memory>) -> (Arc<Bundle>, replay::ReplayReport) {
@@ -187,6 +199,27 @@ async fn a_reference_that_dangled_must_dangle_again() {
     assert_eq!(captured.record.dangling.iter().map(|d| d.keys.len()).collect::<Vec<_>>(), [1]);
     let (_, report) = replayed(&shop, &keys, &place).await;
     assert_eq!(report.differences, []);
+}
+
+#[tokio::test]
+async fn an_agent_asks_for_approvals_whatever_its_coordinator_says() {
+    let (shop, keys, place) = (Shop::open().await, Keys::new(), Arc::new(Memory::new()));
+    let pipeline = shop.pipeline(PIPELINE);
+    let writer = Arc::new(BundleWriter::create(place.clone(), &[keys.identity.recipient()]).expect("a writer"));
+    let mut agents = agents(&pipeline, &keys, &writer, true);
+    let service = pipeline.services.iter().find(|service| service.name == "orders").expect("a service");
+    let required = Required { count: 1, approvers: vec![keys.signing.public()] };
+    let strict = LocalAgent::new(service.clone(), keys.root.clone(), Some(writer.clone())).requiring(required);
+    let (here, there) = tokio::io::duplex(4096);
+    tokio::spawn(serve(Box::new(strict), there));
+    agents.insert("orders".to_owned(), Box::new(PipeAgent::new(here)));
+    let (seeds, lax) = (Seeds::default().with("order", "7"), capture::Reviewed::default());
+    let refused =
+        capture::capture(&pipeline, POLICY, agents, &seeds, &writer, &keys.signing, None, &lax, &Silent).await;
+    let error = refused.expect_err("an agent refuses");
+    assert_eq!(error.class(), Class::Policy);
+    assert!(error.message().starts_with("0 of the 1 approvals"), "{error}");
+    assert_eq!(error.site().service.as_deref(), Some("orders"));
 }
 
 #[tokio::test]

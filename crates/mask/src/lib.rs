@@ -4,6 +4,7 @@
 //! [`Plan`] is that policy resolved against a catalog, exactly one decision for every field, or no plan at all; a [`Masker`]
 //! is a plan that keys have joined. Only this crate turns [`reenact_model::Captured`] rows into [`Masked`] ones.
 
+pub mod approval;
 mod checks;
 pub mod detect;
 pub mod domain;
@@ -17,6 +18,7 @@ pub mod trial;
 pub mod validity;
 pub mod yaml;
 
+pub use approval::{Approval, PublicKey};
 pub use domain::{RootKey, Salt, ScopeKeys};
 pub use masked::Masked;
 pub use masker::Masker;

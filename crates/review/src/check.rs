@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use reenact_mask::approval::Subject;
+use reenact_mask::kernels::Guarantees;
 use reenact_mask::{Action, Decision, Plan, Policy, PolicyText, trial};
 use reenact_model::catalog::Schemas;
 use reenact_model::error::Severity;
-use reenact_model::{Finding, Result};
+use reenact_model::{FieldId, Finding, Result};
 use serde::Serialize;
 
 /// What a check found.
@@ -22,6 +24,12 @@ pub struct Report {
     /// The policy's own tests that hold; `None` if none was run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub passed: Option<Vec<String>>,
+    /// What the masks of fields hold to.
+    #[serde(skip)]
+    pub guarantees: BTreeMap<FieldId, Guarantees>,
+    /// What an approval of it is over; none if an error keeps decisions from being made.
+    #[serde(skip)]
+    pub subject: Option<Subject>,
 }
 
 impl Report {
@@ -70,7 +78,11 @@ impl Report {
 pub fn check(text: &PolicyText, schemas: &Schemas) -> Result<Report> {
     Ok(match resolved(text, schemas)? {
         Ok((policy, plan)) => {
-            report(&text.file, policy.digest.clone(), plan.warnings().to_vec(), plan.decisions().to_vec())
+            let guarantees = plan.decisions().iter();
+            let guarantees = guarantees.filter_map(|d| Some((d.field.clone(), plan.guarantees(&d.field)?))).collect();
+            let subject = Some(Subject::of(&policy, &plan, &schemas.reached));
+            let told = report(&text.file, policy.digest.clone(), plan.warnings().to_vec(), plan.decisions().to_vec());
+            Report { guarantees, subject, ..told }
         }
         Err(report) => report,
     })
@@ -108,5 +120,13 @@ fn report(file: &str, digest: String, mut findings: Vec<Finding>, decisions: Vec
     findings.sort_by(|a, b| {
         b.severity.cmp(&a.severity).then_with(|| a.site.span.cmp(&b.site.span)).then_with(|| a.code.cmp(&b.code))
     });
-    Report { policy: file.to_owned(), digest, findings, decisions, passed: None }
+    Report {
+        policy: file.to_owned(),
+        digest,
+        findings,
+        decisions,
+        passed: None,
+        guarantees: BTreeMap::new(),
+        subject: None,
+    }
 }

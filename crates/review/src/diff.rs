@@ -5,8 +5,11 @@
 //! field that moved to another domain, since values that were equal before may part.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
+use reenact_mask::approval::{Outcome, Resolved, Subject};
 use reenact_mask::kernels::{self, Injective};
+use reenact_mask::policy::Canonical;
 use reenact_mask::{Action, Decision};
 use reenact_model::FieldId;
 use serde::Serialize;
@@ -86,23 +89,56 @@ impl Diff {
     }
 }
 
+/// A decision, as far as it is compared.
+struct Told {
+    strength: u8,
+    words: String,
+    /// Equal if and only if the same is done.
+    exact: String,
+    rule: Option<String>,
+}
+
 /// Compares two policies by what they do with every field.
 pub fn diff(before: &[Decision], after: &[Decision]) -> Diff {
-    let by_field = |decisions: &[Decision]| -> BTreeMap<FieldId, Decision> {
-        decisions.iter().map(|decision| (decision.field.clone(), decision.clone())).collect()
+    let told = |decisions: &[Decision]| -> BTreeMap<FieldId, Told> {
+        let told = |decision: &Decision| Told {
+            strength: strength(&decision.action),
+            words: words(&decision.action),
+            exact: serde_json::to_string(&decision.action).unwrap_or_default(),
+            rule: decision.rule.clone(),
+        };
+        decisions.iter().map(|decision| (decision.field.clone(), told(decision))).collect()
     };
-    let (old, new) = (by_field(before), by_field(after));
+    compare(&told(before), &told(after))
+}
+
+/// Compares what was approved with what is decided now, with arguments and canonical forms; `rules` tells which rule decides now.
+pub fn subjects(before: &Subject, after: &Subject, rules: &[Decision]) -> Diff {
+    let rule = |field: &FieldId| rules.iter().find(|decision| decision.field == *field)?.rule.clone();
+    let told = |subject: &Subject| -> BTreeMap<FieldId, Told> {
+        let told = |resolved: &Resolved| Told {
+            strength: strength(&action(&resolved.does)),
+            words: outcome(&resolved.does),
+            exact: serde_json::to_string(&resolved.does).unwrap_or_default(),
+            rule: rule(&resolved.field),
+        };
+        subject.fields.iter().map(|resolved| (resolved.field.clone(), told(resolved))).collect()
+    };
+    compare(&told(before), &told(after))
+}
+
+fn compare(old: &BTreeMap<FieldId, Told>, new: &BTreeMap<FieldId, Told>) -> Diff {
     let mut changes = Vec::new();
     let mut unchanged = 0;
-    for (field, now) in &new {
+    for (field, now) in new {
         let was = old.get(field);
         let effect = match was {
             None => Effect::New,
-            Some(was) if was.action == now.action => {
+            Some(was) if was.exact == now.exact => {
                 unchanged += 1;
                 continue;
             }
-            Some(was) => match strength(&now.action).cmp(&strength(&was.action)) {
+            Some(was) => match now.strength.cmp(&was.strength) {
                 std::cmp::Ordering::Less => Effect::Weaker,
                 std::cmp::Ordering::Equal => Effect::Changed,
                 std::cmp::Ordering::Greater => Effect::Stronger,
@@ -111,17 +147,56 @@ pub fn diff(before: &[Decision], after: &[Decision]) -> Diff {
         changes.push(Change {
             field: field.clone(),
             effect,
-            before: was.map(|decision| words(&decision.action)),
-            after: Some(words(&now.action)),
+            before: was.map(|was| was.words.clone()),
+            after: Some(now.words.clone()),
             rule: now.rule.clone(),
         });
     }
     for (field, was) in old.iter().filter(|(field, _)| !new.contains_key(*field)) {
-        let before = Some(words(&was.action));
+        let before = Some(was.words.clone());
         changes.push(Change { field: field.clone(), effect: Effect::Lost, before, after: None, rule: None });
     }
     changes.sort_by(|a, b| a.effect.cmp(&b.effect).then_with(|| a.field.cmp(&b.field)));
     Diff { changes, unchanged }
+}
+
+fn action(outcome: &Outcome) -> Action {
+    match outcome {
+        Outcome::Mask(masking) => Action::Mask { mask: masking.mask.clone(), domain: masking.domain.clone() },
+        Outcome::Keep(keep) => Action::Keep(keep.clone()),
+        Outcome::Redact => Action::Redact,
+        Outcome::Coordinate => Action::Coordinate,
+        Outcome::Payload(_) => Action::Payload,
+    }
+}
+
+/// A decision in words, with everything that was given beside the mask's name.
+pub fn outcome(outcome: &Outcome) -> String {
+    let mut out = words(&action(outcome));
+    match outcome {
+        Outcome::Mask(masking) => {
+            let mut more: Vec<String> = masking.args.iter().map(|(name, value)| format!("{name} {value}")).collect();
+            if masking.canonical != Canonical::Text {
+                more.push(format!("equal as {:?}", masking.canonical).to_lowercase());
+            }
+            if !more.is_empty() {
+                let _ = write!(out, ", {}", more.join(", "));
+            }
+        }
+        Outcome::Keep(keep) => {
+            if let Some(expires) = &keep.expires {
+                let _ = write!(out, " (until {expires})");
+            }
+        }
+        Outcome::Payload(inside) => {
+            for leaf in &inside.rules {
+                let on: Vec<&str> = leaf.on.iter().map(String::as_str).collect();
+                let _ = write!(out, "; {}: {}", on.join(", "), self::outcome(&leaf.does));
+            }
+        }
+        Outcome::Redact | Outcome::Coordinate => {}
+    }
+    out
 }
 
 /// How little a decision tells, from 0.

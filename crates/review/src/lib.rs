@@ -2,13 +2,15 @@
 //!
 //! Hidden here: how a reviewer is told. [`check::check`] holds a policy against [`Schemas`], which hold no value, so a review needs no
 //! way to production; [`diff::diff`] compares two policies by their effect on every field and not by their text; [`formats`] writes both
-//! for people, pull requests and programs. The crate can reach no store.
+//! for people, pull requests and programs; [`page`] is the same as one file for a browser. The crate can reach no store.
 
+pub mod approve;
 pub mod check;
 pub mod codes;
 pub mod diff;
 pub mod explain;
 pub mod formats;
+pub mod page;
 
 pub use check::Report;
 pub use diff::{Change, Diff, Effect};

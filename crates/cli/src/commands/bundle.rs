@@ -18,7 +18,7 @@ pub(crate) fn open(path: &Path, keys: &KeyringArgs) -> Result<Arc<Bundle>> {
 }
 
 /// Opens a bundle that is only looked into, which may be allowed even after its expiry.
-fn open_to_read(path: &Path, keys: &KeyringArgs, allow_expired: bool) -> Result<Arc<Bundle>> {
+pub(crate) fn open_to_read(path: &Path, keys: &KeyringArgs, allow_expired: bool) -> Result<Arc<Bundle>> {
     let keyring = Keyring { allow_expired, ..keyring::reading(keys)? };
     let place = Arc::new(Directory::open(path)?);
     Ok(Arc::new(Bundle::open(place, &keyring)?))

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use reenact_bundle::{BundleWriter, Directory};
 use reenact_engine::CaptureRecord;
-use reenact_engine::capture::{self, Agent, Captured, Captures, LocalAgent, Planned, Residue};
+use reenact_engine::capture::{self, Agent, Captured, Captures, LocalAgent, Planned, Residue, Reviewed};
 use reenact_engine::pipeline::{Pipeline, Seeds};
+use reenact_mask::approval::Required;
 use reenact_mask::{PolicyText, RootKey};
 use reenact_model::{Class, Error, Result};
 
+use super::approvals;
 use crate::args::{Capture, Output, Plan};
 use crate::{file, keyring, render};
 
@@ -31,8 +33,19 @@ pub(crate) fn load(path: &Path) -> Result<(Pipeline, PolicyText)> {
 
 /// An agent beside each service, all in this process.
 pub(crate) fn agents(pipeline: &Pipeline, root: &RootKey, writer: Option<&Arc<BundleWriter>>) -> Captures {
+    agents_requiring(pipeline, root, writer, &Required::default())
+}
+
+/// The same, each of which asks for approvals by itself.
+fn agents_requiring(
+    pipeline: &Pipeline,
+    root: &RootKey,
+    writer: Option<&Arc<BundleWriter>>,
+    required: &Required,
+) -> Captures {
     let agent = |service: &reenact_engine::pipeline::Service| {
-        let agent: Box<dyn Agent> = Box::new(LocalAgent::new(service.clone(), root.clone(), writer.cloned()));
+        let agent = LocalAgent::new(service.clone(), root.clone(), writer.cloned()).requiring(required.clone());
+        let agent: Box<dyn Agent> = Box::new(agent);
         (service.name.clone(), agent)
     };
     pipeline.services.iter().map(agent).collect()
@@ -115,26 +128,21 @@ pub(crate) fn decisions(decisions: &[reenact_mask::Decision]) -> String {
 pub(crate) async fn capture(args: Capture, json: bool) -> Result<u8> {
     let (pipeline, policy) = load(&args.pipeline)?;
     let seeds = seeds(&args)?;
-    let planned = args.plan.as_deref().map(read_plan).transpose()?;
+    let plan = args.plan.as_deref().map(read_plan).transpose()?;
     let keys = keyring::capturing(&args.keys)?;
+    // Nobody who asks for no approval is kept from a capture by a file that is none.
+    let asked = keys.required.count > 0 || !args.approval.is_empty();
+    let approvals = if asked { approvals::read(&pipeline, &args.approval)? } else { Vec::new() };
+    let reviewed = Reviewed { plan, approvals, required: keys.required };
     let place = Arc::new(Directory::create(&args.to)?);
     let writer = Arc::new(BundleWriter::create(place, &keys.recipients)?);
     let _unfinished = Unfinished(Arc::clone(&writer));
-    let agents = agents(&pipeline, &keys.root, Some(&writer));
+    let agents = agents_requiring(&pipeline, &keys.root, Some(&writer), &reviewed.required);
     let expires = expiry(args.expires_days);
     let signing = Arc::new(keys.signing);
-    let done = capture::capture(
-        &pipeline,
-        &policy,
-        agents,
-        &seeds,
-        &writer,
-        &signing,
-        expires,
-        planned.as_deref(),
-        &render::Progress,
-    )
-    .await?;
+    let done =
+        capture::capture(&pipeline, &policy, agents, &seeds, &writer, &signing, expires, &reviewed, &render::Progress)
+            .await?;
     show_captured(&done, &args.to, json);
     Ok(0)
 }

@@ -148,7 +148,7 @@ async fn play(args: &Demo, folder: &Path, provider: &dyn Provider, production: &
         &writer,
         &signing,
         expiry(1),
-        Some(&planned.digest),
+        &capture::Reviewed { plan: Some(planned.digest), ..capture::Reviewed::default() },
         &Silent,
     )
     .await?;

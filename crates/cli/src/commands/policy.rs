@@ -64,7 +64,10 @@ pub(crate) async fn diff(args: &PolicyDiff, json: bool) -> Result<u8> {
         Some(after) => decided(&revisions(after)?)?,
         None => decided(&text)?,
     };
-    let diff = diff::diff(&before.decisions, &after.decisions);
+    let diff = match (&before.subject, &after.subject) {
+        (Some(was), Some(is)) => diff::subjects(was, is, &after.decisions),
+        _ => diff::diff(&before.decisions, &after.decisions),
+    };
     match if json { Format::Json } else { args.format } {
         Format::Json => render::json(&document("reenact/policy-diff", &diff)),
         Format::Markdown => render::out(&formats::diff_comment(&diff)),
@@ -113,7 +116,7 @@ pub(crate) fn explain(args: &PolicyExplain, json: bool) -> Result<u8> {
     Ok(0)
 }
 
-fn document(format: &str, body: &impl serde::Serialize) -> serde_json::Value {
+pub(crate) fn document(format: &str, body: &impl serde::Serialize) -> serde_json::Value {
     let mut document = serde_json::json!({ "format": format, "format_version": "1.0" });
     if let (Some(out), Ok(serde_json::Value::Object(body))) = (document.as_object_mut(), serde_json::to_value(body)) {
         out.extend(body);
@@ -122,7 +125,7 @@ fn document(format: &str, body: &impl serde::Serialize) -> serde_json::Value {
 }
 
 /// The schemas: from a file, or from the servers, of which no record is read.
-async fn schemas(pipeline: &Pipeline, args: &SchemaArgs) -> Result<Schemas> {
+pub(crate) async fn schemas(pipeline: &Pipeline, args: &SchemaArgs) -> Result<Schemas> {
     if let Some(file) = &args.schemas {
         let unread = |why: String| {
             Error::new(Class::Input, format!("`{}` holds no schemas: {why}", file.display()))
@@ -140,7 +143,7 @@ async fn schemas(pipeline: &Pipeline, args: &SchemaArgs) -> Result<Schemas> {
 }
 
 /// A policy with all that it includes, each from the same revision.
-fn revisions(name: &str) -> Result<PolicyText> {
+pub(crate) fn revisions(name: &str) -> Result<PolicyText> {
     PolicyText::gather(name, &revision(name)?, &mut |file| revision(file).map_err(|error| error.message().to_owned()))
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use reenact_bundle::Sealed;
-use reenact_mask::{PolicyText, Salt};
+use reenact_mask::{Approval, PolicyText, Salt};
 use reenact_model::catalog::Relationship;
 use reenact_model::{EntityId, FieldPath, Finding, Part, Result, ServiceCatalog};
 use reenact_stores::{Estimate, Pinned};
@@ -74,6 +74,8 @@ pub struct Setup {
     pub whole: BTreeSet<EntityId>,
     /// The policy's text, with all that it includes.
     pub policy: PolicyText,
+    /// The policy's approvals; each agent asks by itself for as many as its own keyring says.
+    pub approvals: Vec<Approval>,
     /// The scope's salt; useless without the root key, which only agents have.
     pub salt: Salt,
     /// The agents' public keys, by service.

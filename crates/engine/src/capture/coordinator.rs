@@ -13,6 +13,8 @@ use reenact_mask::{Policy, PolicyText};
 use reenact_model::{Class, EntityId, Error, Finding, Result, Site};
 
 use super::agent::{Agent, Collected};
+use super::approved::Reviewed;
+use super::now_ms;
 use super::residue::prove;
 use crate::events::{Event, Observer};
 use crate::pipeline::{Limits, Pipeline, Seeds};
@@ -39,7 +41,7 @@ pub struct Captured {
 
 /// Captures an incident into a bundle.
 ///
-/// `planned` is the digest of a plan that was reviewed, if there was one.
+/// `reviewed` is what was reviewed before, and how many approvals whoever captures asks for.
 ///
 /// # Errors
 /// Findings as for [`plan()`]; [`Class::Limit`] with the edge that blew up; what stores and the bundle report. Whatever
@@ -53,10 +55,10 @@ pub async fn capture(
     out: &Arc<BundleWriter>,
     signer: &Arc<SigningKey>,
     expires_ms: Option<i64>,
-    planned: Option<&str>,
+    reviewed: &Reviewed,
     observer: &dyn Observer,
 ) -> Result<Captured> {
-    let done = run(pipeline, policy_text.into(), &mut agents, seeds, out, signer, expires_ms, planned, observer).await;
+    let done = run(pipeline, policy_text.into(), &mut agents, seeds, out, signer, expires_ms, reviewed, observer).await;
     if done.is_err() {
         // The first error is the one to tell; what can't be removed now is removed by `gc`.
         drop(agents);
@@ -74,7 +76,7 @@ async fn run(
     out: &Arc<BundleWriter>,
     signer: &Arc<SigningKey>,
     expires_ms: Option<i64>,
-    planned: Option<&str>,
+    reviewed: &Reviewed,
     observer: &dyn Observer,
 ) -> Result<Captured> {
     for name in pipeline.seeds() {
@@ -88,8 +90,8 @@ async fn run(
             .help(format!("the seeds are {}", pipeline.seeds().into_iter().collect::<Vec<_>>().join(", "))));
     }
     let captured_ms = now_ms();
-    let prepared = prepare(pipeline, policy_text, agents, observer).await?;
-    if planned.is_some_and(|digest| digest != prepared.digest) {
+    let prepared = prepare(pipeline, policy_text, agents, reviewed, observer).await?;
+    if reviewed.plan.as_ref().is_some_and(|digest| *digest != prepared.digest) {
         return Err(Error::new(Class::Policy, "the plan is stale: pipeline, policy or a schema moved since")
             .help("plan again, and have the new plan reviewed"));
     }
@@ -172,9 +174,4 @@ fn unwritten() -> Error {
 
 fn prepared_refuses(policy_text: &PolicyText) -> bool {
     Policy::read(policy_text).is_ok_and(|p| p.undecided == reenact_mask::Undecided::Refuse)
-}
-
-fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
 }

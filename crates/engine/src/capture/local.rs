@@ -9,6 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use reenact_bundle::{BundleWriter, Reread, Sealed};
+use reenact_mask::approval::Required;
 use reenact_mask::{Masker, Plan, Policy, RootKey, ScopeKeys};
 use reenact_model::catalog::End;
 use reenact_model::{Class, EntityId, Error, Field, Key, KeySet, Kind, Part, Result, Site, Via};
@@ -16,6 +17,7 @@ use reenact_stores::{Match, Pinned, Read, Selection, Source};
 
 use self::collect::{Budget, collect_entity};
 use super::agent::{Agent, Collected, Described, Estimated, Found, Scouted, Searched, Setup, Step, What};
+use super::approved::approved;
 use super::residue::{self, Members};
 use super::scout::{EntityState, Leads};
 use super::sealed::{AgentKey, SealedBox};
@@ -26,6 +28,7 @@ use crate::places::Places;
 pub struct LocalAgent {
     service: Service,
     root_key: RootKey,
+    required: Required,
     writer: Option<Arc<BundleWriter>>,
     key: AgentKey,
     source: Option<Box<dyn Source>>,
@@ -56,7 +59,22 @@ impl std::fmt::Debug for LocalAgent {
 impl LocalAgent {
     /// An agent of a service. Without a writer it can plan, and not collect.
     pub fn new(service: Service, root_key: RootKey, writer: Option<Arc<BundleWriter>>) -> Self {
-        Self { service, root_key, writer, key: AgentKey::default(), source: None, state: None }
+        Self {
+            service,
+            root_key,
+            required: Required::default(),
+            writer,
+            key: AgentKey::default(),
+            source: None,
+            state: None,
+        }
+    }
+
+    /// The same agent, which masks nothing without so many approvals, whatever a coordinator says.
+    #[must_use]
+    pub fn requiring(mut self, required: Required) -> Self {
+        self.required = required;
+        self
     }
 
     /// Whether the service has no snapshots, so that a pin reads the records whose keys are known.
@@ -174,6 +192,8 @@ impl Agent for LocalAgent {
     async fn prepare(&mut self, setup: Setup) -> Result<()> {
         let policy = Policy::read(&setup.policy)?;
         let plan = Plan::resolve(&policy, &setup.catalogs, &setup.relationships, &setup.reached)?;
+        approved(&policy, &plan, &setup.reached, &setup.approvals, &self.required)
+            .map_err(|error| error.at(Site::service(&self.service.name)))?;
         let masker = plan.masker(&ScopeKeys::new(&self.root_key, &setup.salt));
         let own = setup.catalogs.iter().filter(|c| c.service == self.service.name).flat_map(|c| &c.entities);
         let mut entities = BTreeMap::new();

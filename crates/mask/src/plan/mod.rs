@@ -16,10 +16,10 @@ use reenact_model::payload::Codec;
 use reenact_model::{EntityId, FieldId, Finding, Path, Span};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::resolve::redaction;
+pub(crate) use self::resolve::{mask_of, redaction};
 pub(crate) use self::subject::Subject;
 use crate::domain::ScopeKeys;
-use crate::kernels::{Group, Mask, Shape};
+use crate::kernels::{Group, Guarantees, Mask, Shape};
 use crate::masker::Masker;
 use crate::policy::{Canonical, Keep, Rule, Selector, Undecided};
 
@@ -136,6 +136,24 @@ impl Plan {
     /// The decision on a field; decisions are in the order of fields.
     fn decision(&self, field: &FieldId) -> Option<&Decision> {
         self.decisions.binary_search_by(|d| d.field.cmp(field)).ok().map(|at| &self.decisions[at])
+    }
+
+    /// What the mask of a field holds to, with its arguments there; none if nothing masks it.
+    pub fn guarantees(&self, field: &FieldId) -> Option<Guarantees> {
+        let apply = match self.column(field)? {
+            ColumnPlan::Apply(apply) => Some(apply),
+            ColumnPlan::Payload { leaves, .. } => {
+                let rule = self.decision(field)?.rule.as_ref()?;
+                leaves.iter().find(|leaf| leaf.rule.name == *rule)?.apply.as_ref()
+            }
+            ColumnPlan::Keep { .. } => None,
+        };
+        apply.map(|apply| apply.mask.guarantees())
+    }
+
+    /// What happens to a column.
+    pub(crate) fn column(&self, field: &FieldId) -> Option<&ColumnPlan> {
+        self.entities.get(&field.entity)?.columns.get(&field.field.column)
     }
 
     /// What is worth knowing and stops nothing.

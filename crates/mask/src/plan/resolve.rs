@@ -347,7 +347,8 @@ pub(super) fn domain_of(rule: &Rule) -> String {
     }
 }
 
-fn mask_of<'a>(policy: &'a Policy, rule: &'a Rule) -> Option<(&'a crate::policy::MaskUse, Canonical)> {
+/// The mask that a rule chooses, and when two values are equal to it.
+pub(crate) fn mask_of<'a>(policy: &'a Policy, rule: &'a Rule) -> Option<(&'a crate::policy::MaskUse, Canonical)> {
     match &rule.does {
         Does::Domain(name) => policy.domains.get(name).map(|d| (&d.mask, d.canonical)),
         Does::Mask(mask) => Some((mask, Canonical::Text)),

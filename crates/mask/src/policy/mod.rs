@@ -77,7 +77,7 @@ pub struct Partition {
 }
 
 /// How values of a domain are made equal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Canonical {
     /// As they are.

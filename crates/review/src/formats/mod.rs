@@ -60,6 +60,8 @@ pub(crate) mod testing {
             ],
             decisions: Vec::new(),
             passed: None,
+            guarantees: std::collections::BTreeMap::default(),
+            subject: None,
         }
     }
 }

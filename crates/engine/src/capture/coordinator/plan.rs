@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;
+use reenact_mask::approval::Verdict;
 use reenact_mask::{Plan, Policy, PolicyText, Salt};
 use reenact_model::catalog::Schemas;
 use reenact_model::graph;
@@ -13,6 +14,7 @@ use sha2::{Digest, Sha256};
 use super::Captures;
 use super::record::{roots, seed};
 use crate::capture::agent::{Described, Estimated, RootSetup, Setup};
+use crate::capture::approved::{Reviewed, approved};
 use crate::events::{Event, Observer};
 use crate::pipeline::{Bound, Pipeline};
 use crate::places::Places;
@@ -50,6 +52,7 @@ pub(super) struct Prepared {
     pub(super) catalogs: Vec<ServiceCatalog>,
     pub(super) bound: Bound,
     pub(super) plan: Plan,
+    pub(super) approvals: Verdict,
     pub(super) setup: Setup,
     pub(super) pins_keys: bool,
     pub(super) digest: String,
@@ -60,6 +63,7 @@ pub(super) async fn prepare(
     pipeline: &Pipeline,
     policy_text: PolicyText,
     agents: &mut Captures,
+    reviewed: &Reviewed,
     observer: &dyn Observer,
 ) -> Result<Prepared> {
     let described = describe(agents, observer).await?;
@@ -69,6 +73,11 @@ pub(super) async fn prepare(
     let policy_text = named(policy_text, pipeline);
     let policy = Policy::read(&policy_text)?;
     let plan = Plan::resolve(&policy, &catalogs, &bound.relationships, &bound.reached)?;
+    let verdict = approved(&policy, &plan, &bound.reached, &reviewed.approvals, &reviewed.required)?;
+    if !verdict.held.is_empty() {
+        let keys = verdict.held.iter().map(|held| held.key.id()).collect();
+        observer.event(&Event::Approved { keys, added: verdict.added.clone(), gone: verdict.gone.clone() });
+    }
     let whole: BTreeSet<EntityId> = bound
         .roots
         .iter()
@@ -93,6 +102,7 @@ pub(super) async fn prepare(
         reached: bound.reached.clone(),
         whole,
         policy: policy_text,
+        approvals: reviewed.approvals.clone(),
         salt: Salt::generate()?,
         recipients: agents.keys().cloned().zip(described.iter().map(|d| d.recipient.clone())).collect(),
         limits: (pipeline.limits.rows, pipeline.limits.bytes),
@@ -101,7 +111,7 @@ pub(super) async fn prepare(
     let digest = digest(pipeline, &policy, &catalogs);
     let pins_keys = described.iter().any(|d| d.pins_keys);
     let places = agents.keys().cloned().zip(described.into_iter().map(|d| d.places)).collect();
-    Ok(Prepared { catalogs, bound, plan, setup, pins_keys, digest, places })
+    Ok(Prepared { catalogs, bound, plan, approvals: verdict, setup, pins_keys, digest, places })
 }
 
 /// What a policy is held against: the schemas that a capture may read. No record is read.
@@ -223,7 +233,7 @@ pub async fn plan(
     mut agents: Captures,
     observer: &dyn Observer,
 ) -> Result<Planned> {
-    let prepared = prepare(pipeline, policy_text.into(), &mut agents, observer).await?;
+    let prepared = prepare(pipeline, policy_text.into(), &mut agents, &Reviewed::default(), observer).await?;
     let estimates: Vec<Vec<Estimated>> = try_join_all(agents.values_mut().map(|agent| agent.estimate())).await?;
     let reached = &prepared.bound.reached;
     let entities = prepared.catalogs.iter().flat_map(|c| &c.entities).filter(|e| reached.contains(&e.id));

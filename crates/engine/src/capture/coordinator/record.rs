@@ -95,5 +95,7 @@ pub(super) fn record(
         queries,
         residue: None,
         places: prepared.places.clone(),
+        approvals: prepared.approvals.held.clone(),
+        unapproved: prepared.approvals.added.clone(),
     }
 }
