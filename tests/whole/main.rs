@@ -10,6 +10,7 @@ mod output;
 mod page;
 mod policy;
 mod redis;
+mod serve;
 mod servers;
 mod signals;
 mod sources;
