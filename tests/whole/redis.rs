@@ -23,6 +23,7 @@ rules:
 /// A Redis server of a test's own, without a file: when it is started again, it knows nothing of itself.
 pub(crate) struct Redis {
     child: Child,
+    _folder: tempfile::TempDir,
     pub(crate) port: u16,
 }
 
@@ -35,8 +36,15 @@ impl Redis {
     fn at(port: u16) -> Self {
         let port = port.to_string();
         let settings = ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
-        let child = Command::new("redis-server").args(settings).stdout(Stdio::null()).spawn().expect("redis-server");
-        let server = Self { child, port: port.parse().expect("a port") };
+        // What a full synchronisation writes is of this server, and of no other that works in the same folder.
+        let folder = tempfile::tempdir().expect("a folder");
+        let child = Command::new("redis-server")
+            .args(settings)
+            .current_dir(folder.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server");
+        let server = Self { child, port: port.parse().expect("a port"), _folder: folder };
         let deadline = Instant::now() + Duration::from_secs(10);
         while TcpStream::connect(("127.0.0.1", server.port)).is_err() {
             assert!(Instant::now() < deadline, "the server does not come up");
