@@ -230,10 +230,10 @@ fn exposed<'a>(code: &'a [(usize, &'a str)]) -> impl Iterator<Item = usize> + 'a
         .map(|at| code[at].0)
 }
 
-/// The codes of findings that production code makes: `"ABC-123"`, each with the place where it was met first.
 /// Texts that look like a finding's code and are none: an algorithm, the pattern of a number plate.
 const LIKE_CODES: [&str; 2] = ["SHA-256", "AAA-999"];
 
+/// The codes of findings that production code makes: `"ABC-123"`, each with the place where it was met first.
 fn codes(sources: &[Source]) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
     for source in sources.iter().filter(|source| !source.is_test() && source.path.starts_with("crates/")) {

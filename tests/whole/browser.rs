@@ -112,6 +112,16 @@ impl Browser {
         self.events.clear();
         let gone = self.call("Page.navigate", json!({ "url": url }));
         assert!(gone["errorText"].is_null(), "{gone}");
+        self.loaded();
+    }
+
+    /// Waits until the page has loaded itself again.
+    pub(crate) fn wait_for_load(&mut self) {
+        self.events.clear();
+        self.loaded();
+    }
+
+    fn loaded(&mut self) {
         while !self.events.iter().any(|event| event["method"] == "Page.loadEventFired") {
             let event = self.from.recv_timeout(PATIENCE).expect("the page loads");
             self.events.push(event);

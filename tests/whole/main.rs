@@ -11,6 +11,7 @@ mod page;
 mod payloads;
 mod policy;
 mod redis;
+mod serve;
 mod servers;
 mod signals;
 mod sources;

@@ -120,6 +120,8 @@ pub(crate) enum PolicyCommand {
     Explain(PolicyExplain),
     /// Write the review as one page for a browser, into the file that `-o` names
     Report(PolicyReport),
+    /// Serve the page to this machine's own browser, behind a one-time link; it follows the files, and holds no key
+    Serve(PolicyServe),
     /// Sign every field's decision with the key of your keyring
     Approve(PolicyApprove),
     /// Tell whether the policy has the approvals that the keyring asks for; exit code 12 if not
@@ -150,7 +152,7 @@ pub(crate) enum Format {
 }
 
 /// Where schemas come from: the servers, of which no record is read, or a file.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Clone)]
 pub(crate) struct SchemaArgs {
     /// Take the schemas from this file, and ask no server
     #[arg(long, value_name = "FILE")]
@@ -190,7 +192,7 @@ pub(crate) struct PolicyDiff {
 }
 
 /// What a page is made of.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Clone)]
 pub(crate) struct ReportArgs {
     /// The pipeline's file; its policy is shown
     pub(crate) pipeline: PathBuf,
@@ -211,6 +213,12 @@ pub(crate) struct ReportArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct PolicyReport {
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PolicyServe {
     #[command(flatten)]
     pub(crate) report: ReportArgs,
 }

@@ -12,3 +12,4 @@ pub(crate) mod masks;
 pub(crate) mod policy;
 pub(crate) mod replay;
 pub(crate) mod report;
+pub(crate) mod serve;

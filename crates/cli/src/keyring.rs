@@ -165,12 +165,13 @@ pub(crate) fn required(args: &KeyringArgs) -> Result<Required> {
         Error::new(Class::Input, what)
             .help("`approvals_required` of the keyring is one whole number, and `approvers` has as many keys")
     };
-    let count = match read("REENACT_APPROVALS_REQUIRED", &dir, "approvals_required")? {
-        None => usize::from(!approvers.is_empty()),
-        Some(text) => {
-            text.trim().parse().map_err(|_| wrong("the number of approvals is no whole number".to_owned()))?
-        }
-    };
+    let count =
+        match read("REENACT_APPROVALS_REQUIRED", &dir, "approvals_required")?.filter(|text| !text.trim().is_empty()) {
+            None => usize::from(!approvers.is_empty()),
+            Some(text) => {
+                text.trim().parse().map_err(|_| wrong("the number of approvals is no whole number".to_owned()))?
+            }
+        };
     if count > approvers.len() {
         return Err(wrong(format!("{count} approvals are asked for, and only {} keys may approve", approvers.len())));
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::plan::{Action, ColumnPlan, Plan, mask_of};
-use crate::policy::{Canonical, Does, Keep, MaskUse, Policy, Rule, SubjectField, Undecided};
+use crate::policy::{Canonical, Does, Domain, Keep, MaskUse, Policy, Rule, SubjectField, Undecided};
 
 /// Everything that is decided about one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,7 +133,12 @@ pub(super) fn canonical_bytes(of: &impl Serialize) -> Vec<u8> {
 fn masked(policy: &Policy, rule: &Rule) -> Outcome {
     let Some((MaskUse { spec, args, span: _ }, canonical)) = mask_of(policy, rule) else { return kept(rule) };
     let (domain, partition) = match &rule.does {
-        Does::Domain(name) => (name.clone(), policy.domains.get(name).and_then(|domain| domain.partition.as_ref())),
+        Does::Domain(name) => {
+            // Taken apart without a rest, so that what a domain will have in future can't be forgotten here.
+            let partition =
+                policy.domains.get(name).and_then(|Domain { canonical: _, mask: _, partition }| partition.as_ref());
+            (name.clone(), partition)
+        }
         Does::Mask(_) | Does::Keep(_) => (format!("rule:{}", rule.name), None),
     };
     let subject = rule.subject.iter().flat_map(|(fields, _)| fields).map(|field| match field {
