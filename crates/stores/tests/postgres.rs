@@ -121,6 +121,23 @@ const TYPES: &str = "
 ";
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_was_renamed_is_the_same_source() {
+    Server::with(Kind::Postgres, async |server| {
+        let (one, other) = (server.database().await, server.database().await);
+        let identity = async |dsn: &Dsn| {
+            let mut source = Postgres.source(dsn, &scope()).await.expect("opens");
+            source.describe().await.expect("describes").identity
+        };
+        let before = identity(&one).await;
+        assert_ne!(before, identity(&other).await);
+        let (_, name) = one.expose().rsplit_once('/').expect("a database in the url");
+        server.run(&other, &format!("ALTER DATABASE {name} RENAME TO renamed")).await;
+        assert_eq!(before, identity(&server.at(&one, "renamed")).await);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_type_comes_back_as_it_was() {
     Server::with(Kind::Postgres, async |server| {
         let (from, to) = (server.with_tables(TYPES).await, server.database().await);

@@ -99,3 +99,26 @@ pub(super) fn record(
         unapproved: prepared.approvals.added.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use reenact_model::{Part, Position};
+
+    use super::*;
+
+    #[test]
+    fn a_cut_is_no_better_than_its_parts_and_its_order() {
+        let part = |service: &str, turn| PinnedPart {
+            service: service.to_owned(),
+            part: Part::Database,
+            position: Position::of("lsn", 7),
+            turn,
+            gaps: Vec::new(),
+        };
+        assert_eq!(grade(&[part("a", 0)], 0), Grade::Exact);
+        assert_eq!(grade(&[part("a", 0), part("b", 1)], 0), Grade::Causal);
+        assert_eq!(grade(&[part("a", 0), part("b", 1)], 1), Grade::Skewed);
+        // Each causes the other, so no order of pins is right.
+        assert_eq!(grade(&[part("a", 0), part("b", 0)], 0), Grade::Skewed);
+    }
+}
