@@ -125,7 +125,7 @@ async fn a_database_that_was_renamed_is_the_same_source() {
     Server::with(Kind::Postgres, async |server| {
         let (one, other) = (server.database().await, server.database().await);
         let identity = async |dsn: &Dsn| {
-            let mut source = Postgres.source(dsn, &scope()).await.expect("opens");
+            let source = Postgres.source(dsn, &scope()).await.expect("opens");
             source.describe().await.expect("describes").identity
         };
         let before = identity(&one).await;
