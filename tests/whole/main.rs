@@ -6,6 +6,7 @@ mod browser;
 mod commands;
 mod demo;
 mod detect;
+mod equality;
 mod output;
 mod page;
 mod payloads;

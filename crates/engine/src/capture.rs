@@ -7,6 +7,7 @@
 mod agent;
 mod approved;
 mod coordinator;
+mod equality;
 mod local;
 mod pipe;
 mod residue;

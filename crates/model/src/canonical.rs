@@ -254,8 +254,9 @@ impl<'a> Reader<'a> {
             ValueType::Int32 => array.as_primitive::<Int32Type>().value(row).to_string().into(),
             ValueType::Int64 => array.as_primitive::<Int64Type>().value(row).to_string().into(),
             ValueType::UInt64 => array.as_primitive::<UInt64Type>().value(row).to_string().into(),
-            ValueType::Float32 => Cow::Owned(array.as_primitive::<Float32Type>().value(row).to_string()),
-            ValueType::Float64 => Cow::Owned(array.as_primitive::<Float64Type>().value(row).to_string()),
+            // Zero has two signs and is one number: adding zero takes the sign away.
+            ValueType::Float32 => Cow::Owned((array.as_primitive::<Float32Type>().value(row) + 0.0).to_string()),
+            ValueType::Float64 => Cow::Owned((array.as_primitive::<Float64Type>().value(row) + 0.0).to_string()),
             ValueType::Decimal => number(array.as_string::<i32>().value(row)),
             ValueType::Text | ValueType::Json | ValueType::Uuid | ValueType::Other => {
                 Cow::Borrowed(array.as_string::<i32>().value(row))
@@ -474,6 +475,8 @@ mod tests {
         assert_eq!(number("163220.20"), number("163220.2"));
         assert_eq!(number("1e-2"), "0.01");
         assert_eq!(tagged(b"r2.50"), "2.5");
+        assert_eq!(round(ValueType::Float64, "-0"), "0");
+        assert_eq!(round(ValueType::Float32, "-0"), "0");
         assert_eq!(tagged(b"t2.50"), "2.50");
         assert_eq!(bytes(b"42"), "42");
         assert_eq!(bytes_of(&bytes(b"\\x41")), Some(b"\\x41".to_vec()));

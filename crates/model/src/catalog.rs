@@ -197,6 +197,10 @@ pub struct Field {
     pub range: Option<(i64, i64)>,
     /// The allowed values of an enumeration, in order.
     pub values: Option<Vec<String>>,
+    /// The server's rule by which different texts of this column may be equal, such as a collation that takes upper and lower
+    /// case for the same; none where equal values have one canonical text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collation: Option<String>,
     /// How its payload is taken apart, where the pipeline or the store declares it.
     pub codec: Option<Codec>,
 }
@@ -213,6 +217,7 @@ impl Field {
             max_chars: None,
             range: None,
             values: None,
+            collation: None,
             codec: None,
         }
     }

@@ -10,6 +10,7 @@ pub mod captured;
 pub mod catalog;
 pub mod digest;
 pub mod dsn;
+pub mod equality;
 pub mod error;
 pub mod graph;
 pub mod key;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use reenact_model::captured::Extractor;
 use reenact_model::catalog::Scope;
-use reenact_model::{Class, Dsn, FieldPath};
+use reenact_model::{Class, Dsn, FieldPath, Key};
 use reenact_stores::conformance::{self, Ground, sql};
 use reenact_stores::sql::sqlite::Sqlite;
 use reenact_stores::{Read, Selection, Store};
@@ -137,7 +137,12 @@ async fn a_key_finds_its_value_in_every_class_and_no_other() {
             let selection = Selection::Where(vec![(fields[0].clone(), text)]);
             let read = Read { selection, ..conformance::everything(&table) };
             let found = conformance::count(&*source, read).await.expect("reads");
-            assert_eq!(found, keys.iter().filter(|other| *other == key).count(), "{column}");
+            // Only `txt` has a collation, which is the rule by which its own references hold.
+            let equal = |other: &&Key| match column {
+                "txt" => other.parts()[0].eq_ignore_ascii_case(&key.parts()[0]),
+                _ => *other == key,
+            };
+            assert_eq!(found, keys.iter().filter(equal).count(), "{column}");
         }
     }
 }

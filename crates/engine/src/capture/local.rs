@@ -18,8 +18,9 @@ use reenact_stores::{Match, Pinned, Read, Selection, Source};
 use self::collect::{Budget, collect_entity};
 use super::agent::{Agent, Collected, Described, Estimated, Found, Scouted, Searched, Setup, Step, What};
 use super::approved::approved;
+use super::equality::Equality;
 use super::residue::{self, Members};
-use super::scout::{EntityState, Leads};
+use super::scout::{Course, EntityState, Leads};
 use super::sealed::{AgentKey, SealedBox};
 use crate::pipeline::Service;
 use crate::places::Places;
@@ -38,6 +39,8 @@ pub struct LocalAgent {
 /// What an agent holds once it is prepared.
 struct State {
     setup: Setup,
+    /// When each relationship holds.
+    equality: Vec<Equality>,
     plan: Plan,
     masker: Option<Masker>,
     /// The members that were sealed, and what reads them again.
@@ -100,13 +103,14 @@ impl LocalAgent {
         let source = self.source.as_ref().ok_or_else(unprepared)?;
         let state = self.state.as_mut().ok_or_else(unprepared)?;
         let entity = state.entities.get_mut(&step.entity).ok_or_else(unprepared)?;
+        let course = Course { setup: &state.setup, equality: &state.equality };
         let (selection, via, question) = match step.what {
             What::Root(root) => {
                 let via = Via::root(root);
                 match keys {
                     None => {
                         entity.whole = Some(via);
-                        if !entity.leads_somewhere(&state.setup, step.levels) {
+                        if !entity.leads_somewhere(course, step.levels) {
                             return Ok(entity.size());
                         }
                         (entity.everything(), via, None)
@@ -137,7 +141,7 @@ impl LocalAgent {
             }
         };
         let read = Read {
-            entity: Arc::clone(&entity.entity),
+            entity: entity.compared(step.what, &state.setup),
             columns: entity.columns(),
             selection,
             via,
@@ -160,12 +164,17 @@ impl LocalAgent {
                 let found = state.present.entry(*n).or_default();
                 let keys = rows.keys(extractor)?.into_iter().zip(entity.belong(&rows)?);
                 for key in keys.filter(|(_, belongs)| *belongs).flat_map(|(keys, _)| keys) {
-                    found.insert(key);
+                    found.insert(state.equality[*n].key(&key));
                 }
             }
             if !only_looks {
-                new += entity.take(&rows, step.levels, &state.setup, leads)?;
+                new += entity.take(&rows, step.levels, course, leads)?;
             }
+        }
+        drop(batches);
+        if let (What::Parent(n), Some(question)) = (step.what, &question) {
+            let found = state.present.entry(n).or_default();
+            held_by_server(&**source, entity, question, &state.equality[n], found).await?;
         }
         if let Some(question) = question
             && new > 0
@@ -174,6 +183,44 @@ impl LocalAgent {
         }
         Ok(new)
     }
+}
+
+/// Adds to the `present` keys those for which the server holds a reference by a rule of its own, and refuses them where masks
+/// would part them. The server is the judge: it is asked for halves, so that a few such keys cost a few questions.
+async fn held_by_server(
+    source: &dyn Source,
+    entity: &EntityState,
+    question: &Match,
+    equality: &Equality,
+    present: &mut KeySet,
+) -> Result<()> {
+    if !equality.is_the_servers() {
+        return Ok(());
+    }
+    let missing: Vec<Key> = question.keys.iter().filter(|key| !present.contains(&equality.key(key))).cloned().collect();
+    let mut open = vec![missing];
+    while let Some(mut keys) = open.pop().filter(|keys| !keys.is_empty()) {
+        let ask = Match { keys: Arc::new(keys.iter().cloned().collect()), ..question.clone() };
+        let mut found = source.read(Read {
+            entity: Arc::clone(&entity.entity),
+            columns: question.fields.iter().map(|field| field.column.clone()).collect(),
+            selection: Selection::Match { any: vec![ask], except: Vec::new() },
+            via: Via::root(0),
+            limit: None,
+            ordered: false,
+        });
+        if found.try_next().await?.is_none_or(|rows| rows.rows() == 0) {
+            continue;
+        }
+        if keys.len() > 1 {
+            open.push(keys.split_off(keys.len() / 2));
+            open.push(keys);
+            continue;
+        }
+        equality.held()?;
+        present.extend(&equality.keys(&keys.into_iter().collect()));
+    }
+    Ok(())
 }
 
 fn unprepared() -> Error {
@@ -200,8 +247,11 @@ impl Agent for LocalAgent {
         for entity in own.filter(|e| setup.reached.contains(&e.id)) {
             entities.insert(entity.id.clone(), EntityState::new(entity, &setup)?);
         }
+        let equality = |edge| Equality::of(&plan, edge, &setup.catalogs);
+        let equality = setup.relationships.iter().map(equality).collect::<Result<_>>()?;
         self.state = Some(State {
             setup,
+            equality,
             plan,
             masker: Some(masker),
             written: Vec::new(),
@@ -253,7 +303,9 @@ impl Agent for LocalAgent {
                 (What::Root(root), Some(sealed)) => {
                     let values: Vec<Key> = self.key.open(sealed)?;
                     out.roots.push((root, self.pseudonyms(root, &step.entity, &values)?));
-                    Some(values.into_iter().collect())
+                    let state = self.state.as_ref().ok_or_else(unprepared)?;
+                    let equality = Equality::of_root(&state.plan, &step.entity, &state.setup.roots[root].fields);
+                    Some(values.into_iter().flat_map(|value| equality.asked(value)).collect())
                 }
                 (_, Some(sealed)) => Some(self.key.open::<KeySet>(sealed)?),
             };
@@ -346,7 +398,7 @@ impl Agent for LocalAgent {
         let mut masker = state.masker.take().ok_or_else(unprepared)?;
         let mut budget = Budget { rows: 0, bytes: 0, limits: state.setup.limits };
         for entity in state.entities.values() {
-            let reads = entity.reads(state.setup.limits.0);
+            let reads = entity.reads(&state.setup);
             if reads.is_empty() {
                 continue;
             }

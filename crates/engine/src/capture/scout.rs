@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use reenact_model::captured::Extractor;
-use reenact_model::{Captured, Entity, Key, KeySet, Result, Via};
+use reenact_model::captured::{Came, Extractor};
+use reenact_model::{Captured, Entity, Key, KeySet, Relationship, Result, Via};
 use reenact_stores::{Match, Read, Selection};
 
 use super::agent::{Setup, What};
+use super::equality::Equality;
 
 /// One entity of an agent.
 #[derive(Debug)]
@@ -31,6 +32,13 @@ pub(super) struct EntityState {
 
 /// Keys that a batch leads to, by edge and levels.
 pub(super) type Leads = HashMap<(What, u32), KeySet>;
+
+/// What a walk follows: the setup, and when each of its relationships holds.
+#[derive(Clone, Copy)]
+pub(super) struct Course<'a> {
+    pub(super) setup: &'a Setup,
+    pub(super) equality: &'a [Equality],
+}
 
 impl EntityState {
     pub(super) fn new(entity: &Arc<Entity>, setup: &Setup) -> Result<Self> {
@@ -77,8 +85,24 @@ impl EntityState {
         self.columns.clone()
     }
 
+    /// The entity, with its fields compared as a question needs it: a foreign key holds by the rule of the field that it leads to.
+    pub(super) fn compared(&self, what: What, setup: &Setup) -> Arc<Entity> {
+        let What::Child(edge) = what else { return Arc::clone(&self.entity) };
+        let Relationship { declared, child, parent, .. } = &setup.relationships[edge];
+        let other = setup.catalogs.iter().flat_map(|c| &c.entities).find(|e| e.id == parent.entity);
+        let Some(other) = other.filter(|_| *declared) else { return Arc::clone(&self.entity) };
+        let mut entity = (*self.entity).clone();
+        for (from, to) in child.fields.iter().zip(&parent.fields) {
+            let rule = other.field(&to.column).and_then(|field| field.collation.clone());
+            if let Some(field) = entity.fields.iter_mut().find(|field| field.name == from.column) {
+                field.collation = rule;
+            }
+        }
+        Arc::new(entity)
+    }
+
     /// Takes a batch of records in; gives how many are new, and adds where they lead.
-    pub(super) fn take(&mut self, rows: &Captured, levels: u32, setup: &Setup, leads: &mut Leads) -> Result<u64> {
+    pub(super) fn take(&mut self, rows: &Captured, levels: u32, course: Course<'_>, leads: &mut Leads) -> Result<u64> {
         let via = rows.via();
         let mut expand = vec![true; rows.rows()];
         let mut new = rows.rows() as u64;
@@ -100,28 +124,28 @@ impl EntityState {
             }
         }
         for (edge, extractor) in &self.outgoing {
-            if self.whole.is_some() && skips(setup, *edge) {
+            if self.whole.is_some() && course.skips(*edge) {
                 continue;
             }
-            gather(leads, (What::Parent(*edge), 0), rows.keys(extractor)?, &expand);
+            course.gather(leads, (What::Parent(*edge), 0), rows.keys(extractor)?, &expand);
         }
         for (edge, extractor) in &self.incoming {
-            let along = setup.roots.iter().any(|root| root.along.contains(edge));
+            let along = course.setup.roots.iter().any(|root| root.along.contains(edge));
             if along {
-                gather(leads, (What::Child(*edge), 0), rows.keys(extractor)?, &expand);
+                course.gather(leads, (What::Child(*edge), 0), rows.keys(extractor)?, &expand);
             }
             if levels > 0 {
                 let below = if levels == u32::MAX { u32::MAX } else { levels - 1 };
-                gather(leads, (What::Child(*edge), below), rows.keys(extractor)?, &expand);
+                course.gather(leads, (What::Child(*edge), below), rows.keys(extractor)?, &expand);
             }
         }
         Ok(new)
     }
 
     /// Whether a whole entity must be scanned for where it leads: to parents, or to the children that a root asks for.
-    pub(super) fn leads_somewhere(&self, setup: &Setup, levels: u32) -> bool {
-        let asked = |edge: &usize| levels > 0 || setup.roots.iter().any(|root| root.along.contains(edge));
-        self.outgoing.iter().any(|(edge, _)| !skips(setup, *edge)) || self.incoming.iter().any(|(edge, _)| asked(edge))
+    pub(super) fn leads_somewhere(&self, course: Course<'_>, levels: u32) -> bool {
+        let asked = |edge: &usize| levels > 0 || course.setup.roots.iter().any(|root| root.along.contains(edge));
+        self.outgoing.iter().any(|(edge, _)| !course.skips(*edge)) || self.incoming.iter().any(|(edge, _)| asked(edge))
     }
 
     /// Remembers a question about an entity without a key.
@@ -203,7 +227,8 @@ impl EntityState {
     }
 
     /// The reads that give every record once, each with how it came.
-    pub(super) fn reads(&self, limit: u64) -> Vec<Read> {
+    pub(super) fn reads(&self, setup: &Setup) -> Vec<Read> {
+        let limit = setup.limits.0;
         if let Some(via) = self.whole {
             return vec![self.read(self.everything(), via, limit)];
         }
@@ -220,24 +245,33 @@ impl EntityState {
         }
         for (n, (question, via)) in self.matches.iter().enumerate() {
             let except = self.matches[..n].iter().map(|(m, _)| m.clone()).collect();
-            out.push(read(Selection::Match { any: vec![question.clone()], except }, *via, true));
+            let entity = match via.came() {
+                Came::AsChild(edge) => self.compared(What::Child(edge), setup),
+                Came::AsParent(_) | Came::Root(_) => Arc::clone(&self.entity),
+            };
+            out.push(Read { entity, ..read(Selection::Match { any: vec![question.clone()], except }, *via, true) });
         }
         out
     }
 }
 
-/// A foreign key between entities that are both taken whole leads nowhere new, and the server holds it.
-fn skips(setup: &Setup, edge: usize) -> bool {
-    let edge = &setup.relationships[edge];
-    edge.declared && setup.whole.contains(&edge.parent.entity) && setup.whole.contains(&edge.child.entity)
-}
+impl Course<'_> {
+    /// A foreign key between entities that are both taken whole leads nowhere new, and the server holds it; if it does so by a
+    /// rule of its own, each reference is looked at all the same.
+    fn skips(self, edge: usize) -> bool {
+        let Relationship { declared, parent, child, .. } = &self.setup.relationships[edge];
+        let both = self.setup.whole.contains(&parent.entity) && self.setup.whole.contains(&child.entity);
+        *declared && both && !self.equality[edge].is_the_servers()
+    }
 
-fn gather(leads: &mut Leads, to: (What, u32), keys: Vec<Vec<Key>>, expand: &[bool]) {
-    let mut wanted = keys.into_iter().zip(expand).filter(|(_, e)| **e).flat_map(|(k, _)| k).peekable();
-    if wanted.peek().is_some() {
-        let set = leads.entry(to).or_default();
-        for key in wanted {
-            set.insert(key);
+    fn gather(self, leads: &mut Leads, to: (What, u32), keys: Vec<Vec<Key>>, expand: &[bool]) {
+        let (What::Parent(edge) | What::Child(edge)) = to.0 else { return };
+        let mut wanted = keys.into_iter().zip(expand).filter(|(_, e)| **e).flat_map(|(k, _)| k).peekable();
+        if wanted.peek().is_some() {
+            let set = leads.entry(to).or_default();
+            for key in wanted.flat_map(|key| self.equality[edge].asked(key)) {
+                set.insert(key);
+            }
         }
     }
 }

@@ -101,7 +101,7 @@ impl Plan {
             let Some(ColumnPlan::Apply(apply)) = plan else { continue };
             let merges = apply.canonical != Canonical::Text && apply.shape.value == ValueType::Text;
             // Its own type may call them equal already.
-            if !merges || apply.shape.native.starts_with("citext") {
+            if !merges || entity.field(column).is_some_and(|field| field.collation.is_some()) {
                 continue;
             }
             let id = FieldId::new(&entity.id, &FieldPath::column(column));

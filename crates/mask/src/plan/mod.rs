@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use reenact_model::payload::Codec;
-use reenact_model::{EntityId, FieldId, Finding, Path, Span};
+use reenact_model::{EntityId, FieldId, Finding, Path, Site, Span};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::resolve::{mask_of, redaction};
@@ -138,17 +138,32 @@ impl Plan {
         self.decisions.binary_search_by(|d| d.field.cmp(field)).ok().map(|at| &self.decisions[at])
     }
 
-    /// What the mask of a field holds to, with its arguments there; none if nothing masks it.
-    pub fn guarantees(&self, field: &FieldId) -> Option<Guarantees> {
-        let apply = match self.column(field)? {
+    /// What masks a field, if anything does.
+    fn apply(&self, field: &FieldId) -> Option<&Apply> {
+        match self.column(field)? {
             ColumnPlan::Apply(apply) => Some(apply),
             ColumnPlan::Payload { leaves, .. } => {
                 let rule = self.decision(field)?.rule.as_ref()?;
                 leaves.iter().find(|leaf| leaf.rule.name == *rule)?.apply.as_ref()
             }
             ColumnPlan::Keep { .. } => None,
-        };
-        apply.map(|apply| apply.mask.guarantees())
+        }
+    }
+
+    /// What the mask of a field holds to, with its arguments there; none if nothing masks it.
+    pub fn guarantees(&self, field: &FieldId) -> Option<Guarantees> {
+        self.apply(field).map(|apply| apply.mask.guarantees())
+    }
+
+    /// The form under which two values of a field are one to its mask; [`Canonical::Text`] where nothing masks it.
+    pub fn canonical(&self, field: &FieldId) -> Canonical {
+        self.apply(field).map(|apply| apply.canonical).unwrap_or_default()
+    }
+
+    /// Where a field's mask was chosen: the field, and the rule at its place.
+    pub fn site(&self, field: &FieldId) -> Site {
+        let (rule, span) = self.apply(field).and_then(|apply| apply.rule.clone()).unzip();
+        Site { rule, span, ..Site::field(field) }
     }
 
     /// What happens to a column.

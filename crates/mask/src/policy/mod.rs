@@ -12,11 +12,12 @@ mod syntax;
 mod text;
 mod types;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use reenact_model::{Class, EntityId, Error, FieldId, FieldPath, Finding, Result, Site, Span, canonical};
+use reenact_model::{Class, EntityId, Error, FieldId, FieldPath, Finding, Result, Site, Span};
+
+pub use reenact_model::equality::Canonical;
 
 pub use expect::{Expectation, PolicyTest};
 pub use selector::Selector;
@@ -74,32 +75,6 @@ pub struct Partition {
     pub topics: Vec<EntityId>,
     /// Where it stands.
     pub span: Span,
-}
-
-/// How values of a domain are made equal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Canonical {
-    /// As they are.
-    #[default]
-    Text,
-    /// Whole numbers: `0042` is 42.
-    Integer,
-    /// White space around is cut, and upper case is lower case.
-    Email,
-    /// Upper case is lower case.
-    Uuid,
-}
-
-impl Canonical {
-    /// The text that stands for all that are equal to this one.
-    pub fn of(self, text: &str) -> Cow<'_, str> {
-        match self {
-            Self::Text => Cow::Borrowed(text),
-            Self::Integer => canonical::number(text),
-            Self::Email | Self::Uuid => Cow::Owned(text.trim().to_lowercase()),
-        }
-    }
 }
 
 /// A mask with its arguments.

@@ -83,7 +83,10 @@ impl Walk<'_> {
             What::Parent(n) => format!("along {}", self.prepared.bound.relationships[n]),
             What::Child(n) => format!("along the children of {}", self.prepared.bound.relationships[n]),
         };
-        let mut told = Error::new(error.class(), format!("{} ({how})", error.message()));
+        let edge = how.rsplit("along ").next().unwrap_or(&how);
+        let known = error.message().contains(edge);
+        let message = if known { error.message().to_owned() } else { format!("{} ({how})", error.message()) };
+        let mut told = Error::new(error.class(), message);
         if let Some(help) = error.help_text() {
             told = told.help(help);
         }

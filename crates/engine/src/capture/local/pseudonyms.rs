@@ -49,6 +49,7 @@ impl LocalAgent {
         for ((what, _), asked) in &state.asked {
             let What::Parent(edge) = *what else { continue };
             let relationship = &state.setup.relationships[edge];
+            let asked = state.equality[edge].keys(asked);
             let missing = state.present.get(&edge).map_or_else(|| asked.clone(), |present| asked.minus(present));
             if missing.is_empty() {
                 continue;

@@ -131,10 +131,11 @@ fn split(statement: &str) -> (String, Vec<String>) {
     (out, references)
 }
 
-/// The columns of every table: table, column, data type, full type, nullable, characters, generated, character set.
+/// The columns of every table: table, column, data type, full type, nullable, characters, generated, character set, extra,
+/// collation.
 async fn columns(database: &Database) -> Result<BTreeMap<String, Vec<Texts>>> {
     let sql = "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, CHARACTER_MAXIMUM_LENGTH, \
-               COALESCE(GENERATION_EXPRESSION, ''), COALESCE(CHARACTER_SET_NAME, ''), EXTRA \
+               COALESCE(GENERATION_EXPRESSION, ''), COALESCE(CHARACTER_SET_NAME, ''), EXTRA, COALESCE(COLLATION_NAME, '') \
                FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME, ORDINAL_POSITION";
     let mut columns: BTreeMap<String, Vec<Texts>> = BTreeMap::new();
     for row in database.texts(sql).await? {
@@ -198,11 +199,18 @@ fn field(row: &Texts, json: bool) -> Option<Field> {
     }
     if kind == "enum" {
         field.values = Some(labels(&native));
+    } else if value == ValueType::Text && !is_by_bytes(&text(row, 9)) {
+        field.collation = Some(text(row, 9));
     }
     if value == ValueType::Json {
         field.codec = Some(Codec::of(Format::Json));
     }
     Some(field)
+}
+
+/// Whether texts are equal under a collation only if they are the same; the other binary ones ignore spaces at the end.
+fn is_by_bytes(collation: &str) -> bool {
+    collation == "utf8mb4_0900_bin" || collation.ends_with("_nopad_bin")
 }
 
 /// The labels of `enum('a','it''s')`.

@@ -44,6 +44,8 @@ pub(super) struct Column {
     pub(super) identity: String,
     pub(super) default: Option<(i64, String)>,
     pub(super) collation: Option<String>,
+    /// The column's collation, if it takes different texts for equal.
+    inexact: Option<String>,
 }
 
 /// A type of the catalog.
@@ -199,7 +201,8 @@ async fn tables(connection: &mut PgConnection) -> Result<BTreeMap<i64, Table>> {
                a.attnotnull AS required, a.attgenerated::text AS generated, a.attidentity::text AS identity, \
                pg_get_expr(d.adbin, d.adrelid) AS expression, d.oid::int8 AS default_oid, \
                CASE WHEN a.attcollation <> t.typcollation THEN quote_ident(cn.nspname) || '.' || quote_ident(co.collname) END \
-               AS collation \
+               AS collation, \
+               CASE WHEN to_jsonb(co) ->> 'collisdeterministic' = 'false' THEN co.collname::text END AS inexact \
                FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
                LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
                LEFT JOIN pg_collation co ON co.oid = a.attcollation LEFT JOIN pg_namespace cn ON cn.oid = co.collnamespace \
@@ -218,6 +221,7 @@ async fn tables(connection: &mut PgConnection) -> Result<BTreeMap<i64, Table>> {
             identity: text(&row, "identity"),
             default: maybe(&row, "expression").map(|expression| (long(&row, "default_oid"), expression)),
             collation: maybe(&row, "collation"),
+            inexact: maybe(&row, "inexact"),
         });
     }
     Ok(tables)
@@ -413,6 +417,16 @@ fn field(column: &Column, types: &BTreeMap<i64, Type>) -> Option<Field> {
     if base.kind == "e" {
         field.values = Some(base.labels.clone());
     }
+    let own_rule = match value {
+        ValueType::Text => base.name == "citext",
+        ValueType::Json => true,
+        // A month is thirty days, and 1.0 inside of a range or a list is 1.00.
+        ValueType::Other => {
+            base.name == "interval" || matches!(base.kind.as_str(), "r" | "m" | "c") || base.element != 0
+        }
+        _ => false,
+    };
+    field.collation = column.inexact.clone().or_else(|| own_rule.then(|| base.name.clone()));
     if value == ValueType::Json {
         field.codec = Some(Codec::of(Format::Json));
     }

@@ -82,11 +82,15 @@ pub(super) fn input(field: &Field, alias: &str) -> String {
     }
 }
 
-/// A column in the form in which it travels.
+/// A column in the form in which it travels. The blanks that pad a `character(n)` are no part of its value, and its text has
+/// none: so it joins with a `text` as the server joins them.
 fn output(field: &Field, alias: &str) -> String {
-    let by_text = is_by_text(field);
     let column = input(field, alias);
-    if by_text { format!("{column}::text") } else { column }
+    if is_by_text(field) || is_padded(field) { format!("{column}::text") } else { column }
+}
+
+fn is_padded(field: &Field) -> bool {
+    field.native == "character" || field.native.starts_with("character(")
 }
 
 /// Whether a column travels as the text that the server makes of it.
@@ -117,7 +121,7 @@ fn comparison(field: &Field) -> Comparison {
         ValueType::Timestamp => "timestamp without time zone",
         ValueType::TimestampUtc => "timestamp with time zone",
         ValueType::Text if field.values.is_some() => &field.native,
-        ValueType::Text if field.native == "character" || field.native.starts_with("character(") => "bpchar",
+        ValueType::Text if is_padded(field) => "bpchar",
         ValueType::Text if field.native != "xml" => match field.native.strip_suffix(".citext") {
             // The operator of an extension has to be named, for no schema is on the search path.
             Some(schema) => {

@@ -11,7 +11,7 @@ use reenact_model::{Entity, EntityId, Field, FieldPath, Kind, Part, Relationship
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::Database;
+use super::{Database, quote};
 use crate::MARKER;
 
 fn text(row: &SqliteRow, column: &str) -> String {
@@ -105,6 +105,9 @@ async fn entity(database: &Database, scope: &Scope, id: EntityId, name: &str, st
         }
         fields.push(field);
     }
+    for field in fields.iter_mut().filter(|field| field.role != Role::Generated) {
+        field.collation = collation(database, name, &field.name).await?;
+    }
     key.sort();
     let mut key: Vec<String> = key.into_iter().map(|(_, column)| column).collect();
     let mut uniques = Vec::new();
@@ -126,6 +129,18 @@ async fn entity(database: &Database, scope: &Scope, id: EntityId, name: &str, st
         key = uniques.iter().find(|columns| columns.iter().all(required)).cloned().unwrap_or_default();
     }
     Ok(Entity { id, fields, key, uniques, estimate: None, properties: BTreeMap::new() })
+}
+
+/// A column's collation, if it takes different texts for equal. No pragma tells it; what the library would sort by does
+/// (the fourth operand of the sorter that it opens, <https://sqlite.org/opcode.html#SorterOpen>).
+async fn collation(database: &Database, table: &str, column: &str) -> Result<Option<String>> {
+    let sql = format!("EXPLAIN SELECT 1 FROM {} ORDER BY +{}", quote(table), quote(column));
+    let program = database.rows(sql, &[]).await?;
+    let sorter = program.iter().find(|row| text(row, "opcode") == "SorterOpen").map(|row| text(row, "p4"));
+    // `k(2,NOCASE,)`: the first is of the first term of the order.
+    let first = sorter.as_deref().and_then(|key| key.split_once(',')).map(|(_, rest)| rest);
+    let first = first.map(|rest| rest.split([',', ')']).next().unwrap_or_default().trim_start_matches('-').to_owned());
+    Ok(first.filter(|name| !matches!(name.as_str(), "" | "B" | "BINARY")))
 }
 
 async fn references(database: &Database, child: &Entity, entities: &[Arc<Entity>]) -> Result<Vec<Relationship>> {

@@ -2,7 +2,7 @@
 //!
 //! Hidden here: how a selection becomes SQL that an index can serve, though a key may be stored in any storage class. The
 //! query finds a superset (each key in every class that it may have, with the columns' own affinities and collations); the
-//! rows that come are then compared by their canonical texts, which is exact.
+//! rows that come are then compared by their canonical texts under those collations, which is exact.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ use futures::stream::once;
 use futures::{StreamExt, TryStreamExt};
 use reenact_model::canonical;
 use reenact_model::captured::Extractor;
-use reenact_model::{Class, Entity, Error, Key, KeySet, Relationship, Result, Site};
+use reenact_model::{Class, Entity, Error, FieldPath, Key, KeySet, Relationship, Result, Site};
 use sqlx::sqlite::{SqliteRow, SqliteValueRef};
 use sqlx::{AssertSqlSafe, Decode, Row, TypeInfo, ValueRef};
 
@@ -30,8 +30,37 @@ pub(super) struct Query {
     arguments: Vec<String>,
     columns: Vec<String>,
     wanted: usize,
-    any: Option<Vec<(Extractor, Arc<KeySet>)>>,
-    except: Vec<(Extractor, Arc<KeySet>)>,
+    any: Option<Vec<Exact>>,
+    except: Vec<Exact>,
+}
+
+/// A question to be answered by canonical texts: what to take out of a row, how it is compared, and the keys in that form.
+struct Exact {
+    extractor: Extractor,
+    collations: Vec<Option<String>>,
+    keys: Arc<KeySet>,
+}
+
+impl Exact {
+    fn holds(&self, key: &Key) -> bool {
+        if self.collations.iter().all(Option::is_none) {
+            self.keys.contains(key)
+        } else {
+            self.keys.contains(&collated(&self.collations, key))
+        }
+    }
+}
+
+/// The key that stands for all that SQLite's collations take for equal (<https://sqlite.org/datatype3.html#collation>).
+fn collated(collations: &[Option<String>], key: &Key) -> Key {
+    let one = |part: &str, collation: Option<&str>| -> Box<str> {
+        match collation {
+            Some("NOCASE") => part.to_ascii_lowercase().into(),
+            Some("RTRIM") => part.trim_end_matches(' ').into(),
+            _ => part.into(),
+        }
+    };
+    Key::new(key.parts().iter().zip(collations).map(|(part, collation)| one(part, collation.as_deref())))
 }
 
 impl Query {
@@ -88,12 +117,16 @@ impl Query {
     fn matches(&mut self, entity: &Entity, any: &[Match]) -> Result<String> {
         self.any = Some(compile(entity, any)?);
         self.need(&any.iter().flat_map(columns_of).collect::<Vec<_>>());
-        let terms: Vec<String> = any.iter().map(|m| self.term(m)).collect();
+        let terms: Vec<String> = any.iter().map(|m| self.term(entity, m)).collect();
         Ok(if terms.is_empty() { "0".to_owned() } else { format!("({})", terms.join(" OR ")) })
     }
 
-    fn term(&mut self, wanted: &Match) -> String {
-        let names: Vec<String> = wanted.fields.iter().map(|field| quote(&field.column)).collect();
+    fn term(&mut self, entity: &Entity, wanted: &Match) -> String {
+        let name = |field: &FieldPath| match entity.field(&field.column).and_then(|field| field.collation.as_ref()) {
+            Some(collation) => format!("{} COLLATE {}", quote(&field.column), quote(collation)),
+            None => quote(&field.column),
+        };
+        let names: Vec<String> = wanted.fields.iter().map(name).collect();
         if wanted.keys.is_empty() {
             return "0".to_owned();
         }
@@ -132,11 +165,11 @@ impl Query {
 
     /// The rows of a batch that are really meant, with the wanted columns.
     fn exact(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let matched = |matches: &[(Extractor, Arc<KeySet>)]| -> Result<Vec<bool>> {
+        let matched = |matches: &[Exact]| -> Result<Vec<bool>> {
             let mut rows = vec![false; batch.num_rows()];
-            for (extractor, keys) in matches {
-                for (row, found) in rows.iter_mut().zip(extractor.keys(batch)?) {
-                    *row |= found.iter().any(|key| keys.contains(key));
+            for exact in matches {
+                for (row, found) in rows.iter_mut().zip(exact.extractor.keys(batch)?) {
+                    *row |= found.iter().any(|key| exact.holds(key));
                 }
             }
             Ok(rows)
@@ -159,13 +192,20 @@ fn columns_of(wanted: &Match) -> Vec<String> {
     wanted.fields.iter().map(|field| field.column.clone()).chain(condition).collect()
 }
 
-fn compile(entity: &Entity, matches: &[Match]) -> Result<Vec<(Extractor, Arc<KeySet>)>> {
+fn compile(entity: &Entity, matches: &[Match]) -> Result<Vec<Exact>> {
     let one = |wanted: &Match| {
         for field in wanted.fields.iter().chain(wanted.condition.iter().map(|c| &c.field)) {
             whole(entity, field)?;
         }
         let extractor = Extractor::new(entity, &wanted.fields, wanted.condition.as_ref())?;
-        Ok((extractor, wanted.keys.clone()))
+        let collation = |field: &FieldPath| entity.field(&field.column).and_then(|field| field.collation.clone());
+        let collations: Vec<_> = wanted.fields.iter().map(collation).collect();
+        let keys = if collations.iter().all(Option::is_none) {
+            wanted.keys.clone()
+        } else {
+            Arc::new(wanted.keys.iter().map(|key| collated(&collations, key)).collect())
+        };
+        Ok(Exact { extractor, collations, keys })
     };
     matches.iter().map(one).collect()
 }
