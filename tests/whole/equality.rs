@@ -49,22 +49,22 @@ impl Held {
     fn by(kind: Kind, schema: &'static str, statements: &[&str]) -> Self {
         let shop = Shop::open();
         if kind == Kind::Sqlite {
-            statements.iter().for_each(|statement| shop.fill("one.db", statement));
+            for statement in statements {
+                shop.fill("one.db", statement);
+            }
             let url = format!("sqlite://{}", shop.path("one.db").display());
             return Self { shop, kind, schema, url, _server: None };
         }
         let server = Production::start(kind, &[]);
         server.runtime.block_on(async {
             for statement in statements {
-                match kind {
-                    Kind::Postgres => {
-                        let mut to = sqlx::PgConnection::connect(server.url()).await.expect("connects");
-                        to.execute(sqlx::raw_sql(sqlx::AssertSqlSafe((*statement).to_owned()))).await.expect("fills");
-                    }
-                    _ => {
-                        let mut to = sqlx::MySqlConnection::connect(server.url()).await.expect("connects");
-                        to.execute(sqlx::raw_sql(sqlx::AssertSqlSafe((*statement).to_owned()))).await.expect("fills");
-                    }
+                let statement = sqlx::raw_sql(sqlx::AssertSqlSafe((*statement).to_owned()));
+                if kind == Kind::Postgres {
+                    let mut to = sqlx::PgConnection::connect(server.url()).await.expect("connects");
+                    to.execute(statement).await.expect("fills");
+                } else {
+                    let mut to = sqlx::MySqlConnection::connect(server.url()).await.expect("connects");
+                    to.execute(statement).await.expect("fills");
                 }
             }
         });
@@ -244,7 +244,7 @@ fn by_a_canonical_form_between_services() {
     shop.fill("customers.db", "insert into customers values (42, 'Eve Canary', 'eve@canary.test');");
     let policy =
         crate::support::POLICY.replace("  - { name: notes, on: [ \"**.note\", \"**.doc\" ], mask: redact }\n", "");
-    let policy: String = policy.lines().filter(|l| !l.contains("goods")).map(|l| format!("{l}\n")).collect();
+    let policy = policy.lines().filter(|line| !line.contains("goods")).collect::<Vec<_>>().join("\n");
     let policy = policy.replace("\"**.order_id\" ", "").replace("orders/orders.id, ]", "orders/orders.id ]");
     shop.write("policy.yaml", &policy);
     shop.write("pipeline.yaml", &crate::support::PIPELINE.replace(", children: true", ""));
