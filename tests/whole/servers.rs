@@ -57,6 +57,29 @@ fn dead_services() {
 }
 
 #[test]
+fn a_value_of_a_seed_that_only_the_server_takes_for_equal_does_match() {
+    let (shop, production) = (Shop::open(), Production::start(Kind::Mysql, &[]));
+    let url = production.url();
+    production.runtime.block_on(async {
+        let mut connection = sqlx::MySqlConnection::connect(url).await.expect("connects");
+        let sql = "create table logins (name varchar(20) collate utf8mb4_general_ci primary key); insert into logins values ('Ann'), ('bob')";
+        connection.execute(sqlx::raw_sql(sql)).await.expect("fills");
+    });
+    shop.write("policy.yaml", "version: 1\nrules:\n  - { name: all, on: [ one/logins.name ], mask: token }\n");
+    let root = "{ from: one/logins, where: { name: \"${seed.login}\" } }";
+    let pipeline = PIPELINE.replace("KIND", "mysql").replace("EXTRA", "").replace("{ from: \"one/**\" }", root);
+    shop.write("one.yaml", &pipeline);
+    let capture = |logins: &str| {
+        shop.write("logins.txt", logins);
+        let args = ["capture", "one.yaml", "--seed-file", "login=logins.txt", "--to", "b.reenact"];
+        shop.command().env("ONE_URL", url).args(args).output().expect("runs")
+    };
+    fails(2, &["one/logins", "value 2 of the seed `login` matches no record"], &capture("ann\neve\nbob\n"));
+    let output = capture("ann\nbob\n");
+    assert!(output.status.success() && text(&output).contains("captured 2 records"), "{}", text(&output));
+}
+
+#[test]
 fn a_seed_that_a_column_cannot_hold() {
     let (shop, production) = (Shop::open(), Production::start(Kind::Postgres, &[]));
     let url = production.url();

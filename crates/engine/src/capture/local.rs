@@ -95,8 +95,8 @@ impl LocalAgent {
         self.source.as_mut().ok_or_else(unprepared)
     }
 
-    /// Asks for the records of one question; gives how many are new.
-    async fn ask(&mut self, step: &Step, keys: Option<KeySet>, leads: &mut Leads) -> Result<u64> {
+    /// Asks for the records of one question; if it only looks, none of them is taken.
+    async fn ask(&mut self, step: &Step, keys: Option<KeySet>, leads: &mut Leads, looks: bool) -> Result<Answer> {
         let source = self.source.as_ref().ok_or_else(unprepared)?;
         let state = self.state.as_mut().ok_or_else(unprepared)?;
         let entity = state.entities.get_mut(&step.entity).ok_or_else(unprepared)?;
@@ -107,7 +107,7 @@ impl LocalAgent {
                     None => {
                         entity.whole = Some(via);
                         if !entity.leads_somewhere(&state.setup, step.levels) {
-                            return Ok(entity.size());
+                            return Ok(Answer { new: entity.size(), ..Answer::default() });
                         }
                         (entity.everything(), via, None)
                     }
@@ -136,9 +136,19 @@ impl LocalAgent {
                 (selection, Via::edge(n, child, step.depth), Some(question))
             }
         };
+        let mut columns = entity.columns();
+        let filter = match (step.what, &question) {
+            (What::Root(_), Some(question)) => {
+                columns.extend(question.fields.iter().map(|field| field.column.clone()));
+                columns.sort();
+                columns.dedup();
+                Some(reenact_model::captured::Extractor::new(&entity.entity, &question.fields, None)?)
+            }
+            _ => None,
+        };
         let read = Read {
             entity: Arc::clone(&entity.entity),
-            columns: entity.columns(),
+            columns,
             selection,
             via,
             limit: Some(state.setup.limits.0),
@@ -152,10 +162,16 @@ impl LocalAgent {
             _ => None,
         };
         // A whole entity's records are all taken already; the question only tells which keys exist.
-        let only_looks = entity.whole.is_some() && !matches!(step.what, What::Root(_));
-        let mut new = 0;
+        let only_looks = looks || entity.whole.is_some() && !matches!(step.what, What::Root(_));
+        let mut answer = Answer::default();
         let mut batches = source.read(read);
         while let Some(rows) = batches.try_next().await? {
+            answer.rows += rows.rows() as u64;
+            if let Some(filter) = &filter {
+                rows.keys(filter)?.into_iter().flatten().for_each(|key| {
+                    answer.values.insert(key);
+                });
+            }
             if let Some((n, extractor)) = &present {
                 let found = state.present.entry(*n).or_default();
                 let keys = rows.keys(extractor)?.into_iter().zip(entity.belong(&rows)?);
@@ -164,16 +180,51 @@ impl LocalAgent {
                 }
             }
             if !only_looks {
-                new += entity.take(&rows, step.levels, &state.setup, leads)?;
+                answer.new += entity.take(&rows, step.levels, &state.setup, leads)?;
             }
         }
         if let Some(question) = question
-            && new > 0
+            && answer.new > 0
         {
             entity.remember(&question, via);
         }
-        Ok(new)
+        Ok(answer)
     }
+
+    /// Asks for the records of a root's filter; gives how many are new, and which of the values no record has.
+    async fn ask_root(&mut self, step: &Step, values: &[Key], leads: &mut Leads) -> Result<(u64, Vec<usize>)> {
+        let asked: KeySet = values.iter().cloned().collect();
+        let answer = self.ask(step, Some(asked.clone()), leads, false).await?;
+        let mut missed = match asked.len() {
+            1 if answer.rows > 0 => KeySet::new(),
+            1 => asked.clone(),
+            _ => asked.minus(&answer.values),
+        };
+        // Records came that have another text than was asked for: only the store knows which values it took for equal.
+        if asked.len() > 1 && !missed.is_empty() && !answer.values.minus(&asked).is_empty() {
+            let mut none = KeySet::new();
+            for key in missed.iter() {
+                let one = [key.clone()].into_iter().collect();
+                if self.ask(step, Some(one), leads, true).await?.rows == 0 {
+                    none.insert(key.clone());
+                }
+            }
+            missed = none;
+        }
+        let places = values.iter().enumerate().filter(|(_, value)| missed.contains(value)).map(|(n, _)| n);
+        Ok((answer.new, places.collect()))
+    }
+}
+
+/// What came of one question.
+#[derive(Default)]
+struct Answer {
+    /// Records that were not known before.
+    new: u64,
+    /// All records.
+    rows: u64,
+    /// What they have in the fields of a root's filter.
+    values: KeySet,
 }
 
 fn unprepared() -> Error {
@@ -246,17 +297,17 @@ impl Agent for LocalAgent {
     async fn scout(&mut self, steps: Vec<Step>) -> Result<Scouted> {
         let mut out = Scouted::default();
         let mut leads = Leads::new();
-        for step in &steps {
+        for (position, step) in steps.iter().enumerate() {
             // A root's values come in the order in which they were given; keys are a set.
-            let mut keys = match (step.what, &step.keys) {
-                (_, None) => None,
-                (What::Root(root), Some(sealed)) => {
-                    let values: Vec<Key> = self.key.open(sealed)?;
-                    out.roots.push((root, self.pseudonyms(root, &step.entity, &values)?));
-                    Some(values.into_iter().collect())
-                }
-                (_, Some(sealed)) => Some(self.key.open::<KeySet>(sealed)?),
-            };
+            if let (What::Root(root), Some(sealed)) = (step.what, &step.keys) {
+                let values: Vec<Key> = self.key.open(sealed)?;
+                out.roots.push((root, self.pseudonyms(root, &step.entity, &values)?));
+                let (new, missed) = self.ask_root(step, &values, &mut leads).await?;
+                out.rows.push(new);
+                out.missed.extend((!missed.is_empty()).then_some((position, missed)));
+                continue;
+            }
+            let mut keys = step.keys.as_ref().map(|sealed| self.key.open::<KeySet>(sealed)).transpose()?;
             if let (What::Parent(_) | What::Child(_), Some(wanted)) = (step.what, &mut keys) {
                 let state = self.state.as_mut().ok_or_else(unprepared)?;
                 // Asked before with the same or a further reach: nothing new can come.
@@ -271,7 +322,7 @@ impl Agent for LocalAgent {
                 }
                 state.asked.entry((step.what, step.levels)).or_default().extend(wanted);
             }
-            out.rows.push(self.ask(step, keys, &mut leads).await?);
+            out.rows.push(self.ask(step, keys, &mut leads, false).await?.new);
         }
         let state = self.state.as_ref().ok_or_else(unprepared)?;
         let mut leads: Vec<_> = leads.into_iter().collect();
@@ -361,7 +412,9 @@ impl Agent for LocalAgent {
         out.unknown = masker.unknown();
         state.masker = Some(masker);
         out.dangling = self.dangling()?;
-        out.queries = self.source.as_ref().map_or(0, |s| s.queries());
+        if let Some(source) = &self.source {
+            (out.gaps, out.queries) = (source.gaps(), source.queries());
+        }
         Ok(out)
     }
 
