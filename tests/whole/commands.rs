@@ -36,6 +36,39 @@ fn an_incident_goes_all_the_way() {
 }
 
 #[test]
+fn every_value_of_a_seed_has_a_name() {
+    let shop = Shop::open();
+    shop.fill("orders.db", "insert into orders values (8, 1, null, null)");
+    shop.write("orders.txt", "7\n\n8\n");
+    let file = ["capture", "pipeline.yaml", "--seed-file", "order=orders.txt", "--to", "b.reenact"];
+    let captured = shop.ok(&file);
+    let value = |name: &str| {
+        let line = captured.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" -> ")).expect("a line");
+        line.to_owned()
+    };
+    let values = [value("seed.order"), value("seed.order.2")];
+    assert_ne!(values[0], values[1]);
+    assert!(shop.ok(&["why", "b.reenact", "seed.order.2"]).contains("root 1 (seed.order.2)"));
+    let inspected = shop.ok(&["inspect", "b.reenact"]);
+    assert!(inspected.contains(&format!("seed.order.2 -> {}", values[1])), "{inspected}");
+    let record = shop.ok(&["inspect", "b.reenact", "--record", "seed.order.2"]);
+    assert!(record.contains(&format!("id: {}", values[1])), "{record}");
+    fails(2, &["the seed `order` has 2 values", "help:"], &shop.run(&["why", "b.reenact", "seed.order.3"]));
+    let told = shop.ok(&["run", "b.reenact", "--", "sh", "-c", "echo $REENACT_SEED_ORDER $REENACT_SEED_ORDER_2"]);
+    assert_eq!(told.trim(), values.join(" "));
+
+    shop.write("orders.txt", "404\n7\n\n405\n");
+    let told = ["orders/orders", "values 1 and 3 of the seed `order` match no record", "help:"];
+    let printed = fails(
+        2,
+        &told,
+        &shop.run(&["capture", "pipeline.yaml", "--seed-file", "order=orders.txt", "--to", "c.reenact"]),
+    );
+    assert!(!printed.contains("40"), "{printed}");
+    assert!(shop.no_bundle("c.reenact"));
+}
+
+#[test]
 fn a_command_sees_nothing_of_the_keys() {
     let shop = Shop::open();
     assert!(shop.capture("b.reenact").status.success());

@@ -57,6 +57,66 @@ fn dead_services() {
 }
 
 #[test]
+fn a_value_of_a_seed_that_only_the_server_takes_for_equal_does_match() {
+    let (shop, production) = (Shop::open(), Production::start(Kind::Mysql, &[]));
+    let url = production.url();
+    production.runtime.block_on(async {
+        let mut connection = sqlx::MySqlConnection::connect(url).await.expect("connects");
+        let sql = "create table logins (name varchar(20) collate utf8mb4_general_ci primary key); insert into logins values ('Ann'), ('bob')";
+        connection.execute(sqlx::raw_sql(sql)).await.expect("fills");
+    });
+    shop.write("policy.yaml", "version: 1\nrules:\n  - { name: all, on: [ one/logins.name ], mask: token }\n");
+    let root = "{ from: one/logins, where: { name: \"${seed.login}\" } }";
+    let pipeline = PIPELINE.replace("KIND", "mysql").replace("EXTRA", "").replace("{ from: \"one/**\" }", root);
+    shop.write("one.yaml", &pipeline);
+    let capture = |logins: &str| {
+        shop.write("logins.txt", logins);
+        let args = ["capture", "one.yaml", "--seed-file", "login=logins.txt", "--to", "b.reenact"];
+        shop.command().env("ONE_URL", url).args(args).output().expect("runs")
+    };
+    fails(2, &["one/logins", "value 2 of the seed `login` matches no record"], &capture("ann\neve\nbob\n"));
+    let output = capture("ann\nbob\n");
+    assert!(output.status.success() && text(&output).contains("captured 2 records"), "{}", text(&output));
+}
+
+#[test]
+fn offsets_without_a_record_are_told_of_a_bundle() {
+    use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+    let (shop, production) = (Shop::open(), Production::start(Kind::Kafka, &[]));
+    let bootstrap = production.url().trim_start_matches("kafka://");
+    let wait = std::time::Duration::from_secs(30);
+    let producer: BaseProducer = rdkafka::ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("transactional.id", "shop")
+        .create()
+        .expect("a producer");
+    producer.init_transactions(wait).expect("begins");
+    for commits in [true, false, true] {
+        producer.begin_transaction().expect("begins");
+        let record: BaseRecord<'_, str, str> = BaseRecord::to("orders").partition(0).key("k").payload("{}");
+        producer.send(record).map_err(|(error, _)| error).expect("sends");
+        producer.flush(wait).expect("sent");
+        if commits { producer.commit_transaction(wait) } else { producer.abort_transaction(wait) }.expect("ends");
+    }
+    shop.write(
+        "one.yaml",
+        "version: 1\nservices:\n  one: { kind: kafka, bootstrap: \"${ONE_URL}\", topics: [ { name: orders } ] }\nroots: [ { from: one/orders } ]\npolicy: policy.yaml\n",
+    );
+    shop.write("policy.yaml", "version: 1\nrules:\n  - { name: all, on: [ one/orders.key, one/orders.value, one/orders.headers ], mask: redact }\n");
+    let args = ["capture", "one.yaml", "--to", "b.reenact"];
+    let output = shop.command().env("ONE_URL", bootstrap).args(args).output().expect("runs");
+    assert!(output.status.success(), "{}", text(&output));
+    // Record, marker, record, marker of the abort, record, marker.
+    let told = "orders/0: 4 offsets without a record (control records, aborted or compacted): 1..4, 5..6";
+    assert!(
+        shop.ok(&["inspect", "b.reenact"]).contains(&format!("gap: {told}")),
+        "{}",
+        shop.ok(&["inspect", "b.reenact"])
+    );
+    assert!(shop.ok(&["inspect", "b.reenact", "-o", "json"]).contains(told));
+}
+
+#[test]
 fn a_seed_that_a_column_cannot_hold() {
     let (shop, production) = (Shop::open(), Production::start(Kind::Postgres, &[]));
     let url = production.url();

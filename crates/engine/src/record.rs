@@ -36,7 +36,7 @@ pub struct PinnedPart {
     pub position: Position,
     /// Its turn in the order of pins, from 0; parts of one turn were pinned together.
     pub turn: usize,
-    /// What the pin could not hold.
+    /// What the pin could not hold, and what the reads found missing inside of it.
     pub gaps: Vec<String>,
 }
 
@@ -103,7 +103,21 @@ pub struct CaptureRecord {
     pub unapproved: Vec<FieldId>,
 }
 
+/// The name of one of a seed's values: `order` for the first, `order.2` for the second.
+pub(crate) fn seed_name(seed: &str, place: usize) -> String {
+    if place == 0 { seed.to_owned() } else { format!("{seed}.{}", place + 1) }
+}
+
 impl CaptureRecord {
+    /// Every value of every seed with its name: `order` for the first, `order.2` for the second.
+    pub fn named_seeds(&self) -> Vec<(String, &str)> {
+        let mut out = Vec::new();
+        for (seed, values) in &self.seeds {
+            out.extend(values.iter().enumerate().map(|(place, value)| (seed_name(seed, place), value.as_str())));
+        }
+        out
+    }
+
     /// Reads the record out of a bundle's contents.
     ///
     /// # Errors

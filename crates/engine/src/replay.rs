@@ -263,9 +263,12 @@ pub fn contract(
     if let Some(sql) = record.load_order.iter().filter_map(|s| endpoints.get(s)).find(|e| e.kind.is_sql()) {
         out.push(("DATABASE_URL".to_owned(), plain_url(sql)));
     }
-    for (name, value) in &record.seeds {
-        // Several values stand in one variable, as a list in a path does.
-        out.push((format!("REENACT_SEED_{}", upper(name)), value.join(",")));
+    let own: BTreeSet<String> = record.seeds.keys().map(|seed| upper(seed)).collect();
+    for (name, value) in record.named_seeds() {
+        // A seed `order_2` has its variable for itself, even if `order` has a second value.
+        if record.seeds.contains_key(&name) || !own.contains(&upper(&name)) {
+            out.push((format!("REENACT_SEED_{}", upper(&name)), value.to_owned()));
+        }
     }
     let values = record.roots.iter().filter_map(|r| r.filter.first()?.2.first().cloned());
     for (n, value) in values.enumerate() {

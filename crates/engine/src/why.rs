@@ -12,7 +12,7 @@ use reenact_model::captured::{Came, Extractor};
 use reenact_model::catalog::End;
 use reenact_model::{Class, Entity, EntityId, Error, FieldPath, Key, Result, Via};
 
-use crate::record::CaptureRecord;
+use crate::record::{CaptureRecord, RootRecord, seed_name};
 
 /// One record of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,24 +37,13 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Reads `seed.NAME`, or `service/entity.field=value`.
+    /// Reads `seed.NAME`, `seed.NAME.2` for the second of its values, or `service/entity.field=value`.
     ///
     /// # Errors
-    /// [`Class::Input`] if it is neither, or there is no such seed.
+    /// [`Class::Input`] if it is none of these, or there is no such seed or value.
     pub fn read(text: &str, record: &CaptureRecord) -> Result<Self> {
-        if let Some(seed) = text.strip_prefix("seed.") {
-            for root in &record.roots {
-                for (field, name, value) in &root.filter {
-                    if let (Some(entity), true, Some(value)) =
-                        (root.entities.first(), name.as_deref() == Some(seed), value.first())
-                    {
-                        return Ok(Self { entity: entity.clone(), field: field.clone(), value: value.clone() });
-                    }
-                }
-            }
-            let known: Vec<String> = record.seeds.keys().map(|s| format!("seed.{s}")).collect();
-            return Err(Error::new(Class::Input, format!("the bundle has no seed `{seed}`"))
-                .help(format!("it has {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") })));
+        if let Some(name) = text.strip_prefix("seed.") {
+            return Self::seed(name, record);
         }
         let form = || {
             Error::new(Class::Input, "this names no record").help("write `seed.NAME`, or `service/entity.field=value`")
@@ -62,6 +51,34 @@ impl Asked {
         let (field, value) = text.split_once('=').ok_or_else(form)?;
         let id: reenact_model::FieldId = field.parse().map_err(|_| form())?;
         Ok(Self { entity: id.entity, field: id.field, value: value.to_owned() })
+    }
+
+    /// The record that one of a seed's values names; a seed whose name ends in a number goes before.
+    fn seed(name: &str, record: &CaptureRecord) -> Result<Self> {
+        let numbered = || {
+            let (seed, number) = name.rsplit_once('.')?;
+            record.seeds.contains_key(seed).then_some((seed, number.parse::<usize>().ok()?))
+        };
+        let (seed, number) =
+            if record.seeds.contains_key(name) { Some((name, 1)) } else { numbered() }.ok_or_else(|| {
+                let known: Vec<String> = record.named_seeds().iter().map(|(name, _)| format!("seed.{name}")).collect();
+                Error::new(Class::Input, format!("the bundle has no seed `{name}`"))
+                    .help(format!("it has {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") }))
+            })?;
+        let filters =
+            record.roots.iter().flat_map(|root| root.filter.iter().map(|filter| (root.entities.first(), filter)));
+        for (entity, (field, from, values)) in filters {
+            let value = number.checked_sub(1).and_then(|place| values.get(place));
+            if let (Some(entity), true, Some(value)) = (entity, from.as_deref() == Some(seed), value) {
+                return Ok(Self { entity: entity.clone(), field: field.clone(), value: value.clone() });
+            }
+        }
+        let count = record.seeds.get(seed).map_or(0, Vec::len);
+        Err(Error::new(
+            Class::Input,
+            format!("the seed `{seed}` has {count} value{}", if count == 1 { "" } else { "s" }),
+        )
+        .help(format!("`seed.{seed}` is the first, `seed.{seed}.2` the second")))
     }
 }
 
@@ -107,11 +124,7 @@ fn step(
     let edges = &bundle.contents().relationships;
     let (own, other, how) = match via.came() {
         Came::Root(n) => {
-            let seeds: Vec<String> = record
-                .roots
-                .get(n)
-                .map(|r| r.filter.iter().filter_map(|(_, s, _)| s.as_ref().map(|s| format!("seed.{s}"))).collect())
-                .unwrap_or_default();
+            let seeds = record.roots.get(n).map_or_else(|| Ok(Vec::new()), |root| seeds(root, &entity, rows, *row))?;
             let which = if seeds.is_empty() { String::new() } else { format!(" ({})", seeds.join(", ")) };
             return Ok((link(format!("root {}{which}", n + 1)), None));
         }
@@ -134,6 +147,28 @@ fn step(
         }
     }
     Ok((link(how), None))
+}
+
+/// The names of the seeds' values by which a root's record came.
+fn seeds(root: &RootRecord, entity: &Entity, rows: &Masked, row: usize) -> Result<Vec<String>> {
+    let most = root.filter.iter().map(|(.., values)| values.len()).max().unwrap_or(0);
+    let mut places: Vec<usize> = (0..most).collect();
+    for (field, _, values) in root.filter.iter().filter(|_| most > 1) {
+        let extractor = Extractor::new(entity, std::slice::from_ref(field), None)?;
+        let own = extractor.keys(rows.batch())?.swap_remove(row);
+        // A field with one value has it for all.
+        let value = |place: usize| if values.len() == 1 { values.first() } else { values.get(place) };
+        places.retain(|&place| value(place).is_some_and(|value| own.contains(&Key::new([value.as_str()]))));
+    }
+    let name = |(_, seed, values): &(FieldPath, Option<String>, Vec<String>)| {
+        let seed = seed.as_ref()?;
+        Some(match places.first() {
+            Some(&place) => format!("seed.{}", seed_name(seed, if values.len() == 1 { 0 } else { place })),
+            // The store took another spelling for equal.
+            None => format!("a value of seed.{seed}"),
+        })
+    };
+    Ok(root.filter.iter().filter_map(name).collect())
 }
 
 /// Finds a record by a key; `depth` picks among several.

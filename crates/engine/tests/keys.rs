@@ -288,3 +288,65 @@ async fn keys_that_expire_between_load_and_comparison_are_told_and_no_difference
         }
     }
 }
+
+/// Acts on the target's carts between the comparison of their contents and that of references.
+struct Compared<F: Fn() + Send + Sync>(F);
+
+impl<F: Fn() + Send + Sync> Observer for Compared<F> {
+    fn event(&self, event: &Event) {
+        if let Event::Verified { entity, .. } = event
+            && entity.service == "cart"
+        {
+            (self.0)();
+        }
+    }
+}
+
+#[tokio::test]
+async fn references_that_dangle_otherwise_than_in_production_are_told() {
+    let shop = Shop::open("keys-dangling").await;
+    for key in ["cart:1:1", "cart:3:1"] {
+        shop.cart(key, None);
+    }
+    let pipeline = shop.pipeline("customers -> cart", "{ from: cart/cart }");
+    let incident = Incident::capture(&pipeline, POLICY, &Silent).await.expect("captures");
+    let dangling = &incident.captured.record.dangling;
+    assert_eq!(dangling.iter().map(|d| d.keys.len()).collect::<Vec<_>>(), [1], "customer 3 is in no table");
+    let lost = format!("cart:{}:1", dangling[0].keys[0].parts()[0]);
+    let bundle = Arc::new(Bundle::open(incident.place.clone(), &incident.keyring).expect("opens"));
+    let told = |found: usize| {
+        format!(
+            "cart/cart.key:$.customer_id -> customers/customers.id: {found} references lead nowhere, and 1 did in production"
+        )
+    };
+    // Fewer, more, as many but others, and exactly those of production.
+    for (name, removes, adds, expected) in [
+        ("keys-fewer", true, false, vec![told(0)]),
+        ("keys-more", false, true, vec![told(2)]),
+        ("keys-others", true, true, vec![told(1)]),
+        ("keys-same", false, false, vec![]),
+    ] {
+        let endpoints: BTreeMap<String, Endpoint> = [
+            ("customers", Kind::Sqlite, format!("sqlite://{}", shop.path(name).display())),
+            ("cart", Kind::Memory, format!("memory:{name}")),
+        ]
+        .map(|(service, kind, url)| (service.to_owned(), Endpoint { kind, dsn: Dsn::new(url) }))
+        .into();
+        for endpoint in endpoints.values() {
+            reenact_stores::store(endpoint.kind).expect("a store").mark(&endpoint.dsn).await.expect("marks");
+        }
+        let target = Dataset::named(name);
+        let observer = Compared(|| {
+            if removes {
+                assert!(target.remove(lost.as_bytes()), "the reference that dangled was loaded");
+            }
+            if adds {
+                target.put("cart:100000001:1", RedisValue::String(Blob(Vec::new())), None);
+            }
+        });
+        let report =
+            replay::replay(&bundle, replay::Targets::Given(&endpoints), false, &observer).await.expect("replays");
+        let differences: Vec<String> = report.differences.iter().map(ToString::to_string).collect();
+        assert_eq!(differences, expected, "{name}");
+    }
+}

@@ -185,6 +185,11 @@ pub trait Source: Send + Sync {
     /// Reads records in batches: from the pin if there is one, else from what is there now. Dropping the stream ends the read.
     fn read(&self, read: Read) -> BoxStream<'_, Result<Captured>>;
 
+    /// What the reads since the pin found missing inside of it, such as offsets of a topic that hold no record.
+    fn gaps(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// How many queries this source has sent, for the report.
     fn queries(&self) -> u64;
 }

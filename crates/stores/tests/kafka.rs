@@ -8,6 +8,8 @@ mod redis_common;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use kafka_common::{Clusters, Plain, WAIT, all, config, create, plain, produce, ready, scope, transaction};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::{Offset, TopicPartitionList};
 use redis_common::{Servers, by_path, datasets, digest, fields, load, read, read_of};
@@ -108,8 +110,14 @@ async fn records_go_round_with_markers_groups_and_offsets() {
     assert_eq!((pinned.position.at["orders/0:from"].as_str(), pinned.gaps.len()), ("0", 0));
     rdkafka::producer::Producer::commit_transaction(&open, WAIT).unwrap();
     produce(&one, "orders", &[record("{\"id\":201}")]);
+    assert!(source.gaps().is_empty(), "nothing was read since the pin");
     let batches = read(&*source, read_of(orders, Selection::All)).await.unwrap();
     assert_eq!(plain(&batches), found);
+    // The marker of a commit, two records of an aborted transaction, and its marker; partition 1 has no transaction.
+    let hole = "orders/0: 4 offsets without a record (control records, aborted or compacted): 5..9";
+    assert_eq!(source.gaps(), [hole]);
+    assert_eq!(all(&*source, orders, Selection::All).await.len(), 7);
+    assert_eq!(source.gaps(), [hole], "a second read finds the same");
 
     // Elsewhere: same contents, an exact map, the group where it was.
     let mut target = ready(&two, &catalog).await;
@@ -135,6 +143,75 @@ async fn records_go_round_with_markers_groups_and_offsets() {
     assert_eq!((error.class(), error.message()), (Class::Refused, "the topic has 2 partitions, the source has 1"));
     produce(&two, "orders", &[record("{}")]);
     assert_ne!(target.digest(orders).await.unwrap(), digest(orders, &batches));
+    servers.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_compaction_took_out_of_a_window_is_told() {
+    let servers = Servers::with(&[("one", Kind::Kafka)], &[(Kind::Kafka, "log.cleaner.backoff.ms", "100")]).await;
+    let one = servers.dsn("one");
+    let admin: AdminClient<DefaultClientContext> = config(&one).create().unwrap();
+    let prices = NewTopic::new("prices", 1, TopicReplication::Fixed(1))
+        .set("cleanup.policy", "compact")
+        .set("min.cleanable.dirty.ratio", "0.001")
+        .set("segment.ms", "60000");
+    let options = AdminOptions::new().operation_timeout(Some(WAIT));
+    assert!(admin.create_topics([&prices], &options).await.unwrap().iter().all(Result::is_ok));
+    // The last one is so much later that it begins a segment of its own, and the one before can be compacted.
+    let at = now() - 86_400_000;
+    let record = |n: i64, key: &str| Plain::new(0, at + n, Some(key), Some(&format!("{{\"id\":{n}}}")));
+    let keys = ["a", "a", "b", "a", "c", "c", "c", "a"];
+    produce(&one, "prices", &(0..).zip(keys).map(|(n, key)| record(n, key)).collect::<Vec<_>>());
+    produce(&one, "prices", &[record(3_600_000, "d")]);
+    let begun = Instant::now();
+    let (source, found) = loop {
+        let mut source = Kafka.source(&one, &scope(&["prices"], &[])).await.unwrap();
+        let entity = source.describe().await.unwrap().entities[0].clone();
+        let pinned = source.pin(&Part::TopicEnds, &[]).await.unwrap();
+        assert_eq!((pinned.position.at["prices/0:from"].as_str(), pinned.position.at["prices/0"].as_str()), ("0", "9"));
+        let found: Vec<i64> = all(&*source, &entity, Selection::All).await.iter().map(|record| record.offset).collect();
+        if found.len() < 9 {
+            break (source, found);
+        }
+        assert!(source.gaps().is_empty(), "a whole log has no gaps");
+        assert!(begun.elapsed() < Duration::from_secs(120), "the log was not compacted");
+    };
+    assert_eq!(found, [2, 6, 7, 8]);
+    let hole = "prices/0: 5 offsets without a record (control records, aborted or compacted): 0..2, 3..6";
+    assert_eq!(source.gaps(), [hole]);
+    servers.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_no_replay_could_write_are_refused() {
+    let servers = Servers::start(&[("one", Kind::Kafka)]).await;
+    let (base, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let provider = Embedded::new(Registry::at(state.path()).unwrap()).base(base.path());
+    let service = WantedService { topics: vec![("orders".to_owned(), 1)], ..WantedService::new("one", Kind::Kafka) };
+    let lease = provider.lease(&Wanted { services: vec![service] }).await.unwrap();
+    create(&servers.dsn("one"), &[("orders", 1)]).await;
+    // -1 stands for no time in the protocol; a broker takes no other time before 1970, and the mock cluster takes any.
+    for (dsn, time) in [(servers.dsn("one"), -1), (lease.dsn("one").unwrap().clone(), -5)] {
+        let records =
+            [Plain::new(0, 1, Some("k"), Some("{}")), Plain::new(0, time, Some("canary"), Some("{\"canary\":1}"))];
+        produce(&dsn, "orders", &records);
+        let mut source = Kafka.source(&dsn, &scope(&["orders"], &[])).await.unwrap();
+        let entity = source.describe().await.unwrap().entities[0].clone();
+        source.pin(&Part::TopicEnds, &[]).await.unwrap();
+        let error = read(&*source, read_of(&entity, Selection::All)).await.unwrap_err();
+        assert_eq!((error.class(), error.site().entity.as_deref()), (Class::Input, Some("orders")), "{error}");
+        assert!(error.message().contains("the record at 0/1 has no time, or one before 1970"), "{error}");
+        assert!(error.help_text().is_some_and(|help| help.contains("window")), "{error}");
+        assert!(!format!("{error:?}").contains("canary"), "{error}");
+        // Outside of the window it is in nobody's way.
+        let mut narrow = scope(&["orders"], &[]);
+        narrow.topics[0].records = Some(1);
+        produce(&dsn, "orders", &records[..1]);
+        let mut source = Kafka.source(&dsn, &narrow).await.unwrap();
+        source.pin(&Part::TopicEnds, &[]).await.unwrap();
+        assert_eq!(all(&*source, &entity, Selection::All).await.len(), 1);
+    }
+    provider.release(&lease).await.unwrap();
     servers.stop().await;
 }
 
@@ -175,14 +252,19 @@ async fn windows_and_places() {
     let few = Selection::Match { any: vec![test], except: vec![] };
     let estimate = source.estimate(&read_of(&entity, few.clone())).await.unwrap();
     assert_eq!((estimate.rows, estimate.full_scan), (Some(2), false));
-    let found = all(&*source, &entity, few).await;
+    let found = all(&*source, &entity, few.clone()).await;
     assert_eq!(found.iter().map(|record| record.offset).collect::<Vec<_>>(), [3, 900]);
+    let told = "orders/0: only 2 of the window's 1000 offsets were looked at; of the others it is not known which hold a record";
+    assert_eq!(source.gaps().first().map(String::as_str), None, "the whole window was read before");
+    let (sought, _) = pin(None, None).await;
+    assert_eq!(all(&*sought, &entity, few).await.len(), 2);
+    assert_eq!(sought.gaps(), [told]);
 
     // Deleted records are a gap, and no hang.
-    let admin: rdkafka::admin::AdminClient<rdkafka::client::DefaultClientContext> = config(&one).create().unwrap();
+    let admin: AdminClient<DefaultClientContext> = config(&one).create().unwrap();
     let mut until = TopicPartitionList::new();
     until.add_partition_offset("orders", 0, Offset::Offset(100)).unwrap();
-    admin.delete_records(&until, &rdkafka::admin::AdminOptions::new()).await.unwrap();
+    admin.delete_records(&until, &AdminOptions::new()).await.unwrap();
     let (fresh, pinned) = pin(None, None).await;
     assert_eq!(pinned.gaps, ["orders/0: offsets 0..100 are on the broker no longer"]);
     assert_eq!(all(&*fresh, &entity, Selection::All).await.len(), 900);

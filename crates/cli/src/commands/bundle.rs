@@ -54,8 +54,8 @@ pub(crate) fn inspect(args: &Inspect, json: bool) -> Result<u8> {
             render::out(&format!("    gap: {gap}"));
         }
     }
-    for (seed, pseudonym) in &record.seeds {
-        render::out(&format!("seed.{seed} -> {}", pseudonym.join(", ")));
+    for (seed, pseudonym) in record.named_seeds() {
+        render::out(&format!("seed.{seed} -> {pseudonym}"));
     }
     render::out("");
     let rows: Vec<Vec<String>> = digests.iter().map(|(id, d)| vec![id.to_string(), d.count.to_string()]).collect();

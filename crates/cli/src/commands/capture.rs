@@ -178,8 +178,8 @@ fn show_captured(done: &Captured, to: &Path, json: bool) {
     render::out(&format!("captured {total} records of {} entities with {queries} queries", done.rows.len()));
     render::out(&format!("cut: {} (skew {} ms)", grade(done), done.record.skew_ms));
     render::out(&residue(&done.record));
-    for (seed, pseudonym) in &done.record.seeds {
-        render::out(&format!("seed.{seed} -> {}", pseudonym.join(", ")));
+    for (seed, pseudonym) in done.record.named_seeds() {
+        render::out(&format!("seed.{seed} -> {pseudonym}"));
     }
     for dangling in &done.record.dangling {
         render::out(&format!(

@@ -252,8 +252,8 @@ fn show_captured(captured: &Captured) {
     render::out(&render::table(&["entity", "records"], &rows));
     render::out(&format!("cut: {:?}, skew {} ms", captured.record.grade, captured.record.skew_ms).to_lowercase());
     render::out(&super::capture::residue(&captured.record));
-    for (seed, pseudonym) in &captured.record.seeds {
-        render::out(&format!("seed.{seed} -> {}", pseudonym.join(", ")));
+    for (seed, pseudonym) in captured.record.named_seeds() {
+        render::out(&format!("seed.{seed} -> {pseudonym}"));
     }
 }
 

@@ -145,6 +145,8 @@ pub struct Scouted {
     pub found: Vec<Found>,
     /// Pseudonyms of the root's filter: root, and one per field for each value in turn.
     pub roots: Vec<(usize, Vec<Vec<String>>)>,
+    /// Values of a root's filter that no record has: the step's position in the round, and the values' places, from 0.
+    pub missed: Vec<(usize, Vec<usize>)>,
 }
 
 /// An estimate of the server's.
@@ -180,6 +182,8 @@ pub struct Collected {
     pub dangling: Vec<Dangling>,
     /// Records that became known only after the pin, in a store that can't read back in time.
     pub late: u64,
+    /// What the reads found missing inside of what was pinned.
+    pub gaps: Vec<String>,
     /// Bytes read.
     pub bytes: u64,
     /// Queries sent so far.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use futures::future::try_join_all;
 use reenact_bundle::{BundleId, BundleWriter, Contents, MemberInfo, Sealed, SigningKey};
 use reenact_mask::{Policy, PolicyText};
-use reenact_model::{Class, EntityId, Error, Finding, Result, Site};
+use reenact_model::{Class, EntityId, Error, Finding, Part, Result, Site};
 
 use super::agent::{Agent, Collected};
 use super::approved::Reviewed;
@@ -105,7 +105,7 @@ async fn run(
         let collected = try_join_all(agents.values_mut().map(|agent| agent.collect())).await?;
         Ok::<_, Error>((parts, groups, skew_ms, pseudonyms, collected))
     });
-    let (parts, groups, skew_ms, pseudonyms, collected) = held.await.map_err(|_| {
+    let (mut parts, groups, skew_ms, pseudonyms, collected) = held.await.map_err(|_| {
         let limit = pipeline.limits.read_time.as_secs();
         Error::new(Class::Limit, format!("the sources were held longer than the limit of {limit} s"))
             .help("raise `limits: { read_time: … }` in the pipeline, or narrow the root")
@@ -118,6 +118,10 @@ async fn run(
     }
     within_limits(&pipeline.limits, &collected)?;
     let queries = agents.keys().cloned().zip(collected.iter().map(|c| c.queries)).collect();
+    for (service, collected) in agents.keys().zip(&collected) {
+        let read = parts.iter_mut().find(|p| p.service == *service && !matches!(p.part, Part::Group(_)));
+        read.into_iter().for_each(|part| part.gaps.extend(collected.gaps.iter().cloned()));
+    }
     let late: u64 = collected.iter().map(|c| c.late).sum();
     let grade = grade(&parts, late);
     let mut record = record(pipeline, &prepared, &collected, (parts, groups, skew_ms, grade), &pseudonyms, queries);

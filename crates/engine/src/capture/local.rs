@@ -1,5 +1,6 @@
 //! An agent in this process: the only holder of its service's credentials and unmasked rows.
 
+mod ask;
 mod collect;
 mod pseudonyms;
 
@@ -11,7 +12,6 @@ use futures::TryStreamExt;
 use reenact_bundle::{BundleWriter, Reread, Sealed};
 use reenact_mask::approval::Required;
 use reenact_mask::{Masker, Plan, Policy, RootKey, ScopeKeys};
-use reenact_model::catalog::End;
 use reenact_model::{Class, EntityId, Error, Field, Key, KeySet, Kind, Part, Result, Site, Via};
 use reenact_stores::{Match, Pinned, Read, Selection, Source};
 
@@ -20,7 +20,7 @@ use super::agent::{Agent, Collected, Described, Estimated, Found, Scouted, Searc
 use super::approved::approved;
 use super::equality::Equality;
 use super::residue::{self, Members};
-use super::scout::{Course, EntityState, Leads};
+use super::scout::{EntityState, Leads};
 use super::sealed::{AgentKey, SealedBox};
 use crate::pipeline::Service;
 use crate::places::Places;
@@ -97,130 +97,6 @@ impl LocalAgent {
         }
         self.source.as_mut().ok_or_else(unprepared)
     }
-
-    /// Asks for the records of one question; gives how many are new.
-    async fn ask(&mut self, step: &Step, keys: Option<KeySet>, leads: &mut Leads) -> Result<u64> {
-        let source = self.source.as_ref().ok_or_else(unprepared)?;
-        let state = self.state.as_mut().ok_or_else(unprepared)?;
-        let entity = state.entities.get_mut(&step.entity).ok_or_else(unprepared)?;
-        let course = Course { setup: &state.setup, equality: &state.equality };
-        let (selection, via, question) = match step.what {
-            What::Root(root) => {
-                let via = Via::root(root);
-                match keys {
-                    None => {
-                        entity.whole = Some(via);
-                        if !entity.leads_somewhere(course, step.levels) {
-                            return Ok(entity.size());
-                        }
-                        (entity.everything(), via, None)
-                    }
-                    Some(keys) => {
-                        let fields = state.setup.roots[root].fields.clone();
-                        let question = Match { fields: fields.clone(), keys: Arc::new(keys), condition: None };
-                        let selection = match question.keys.iter().next() {
-                            Some(key) if question.keys.len() == 1 => {
-                                let values = key.parts().iter().map(ToString::to_string);
-                                Selection::Where(fields.into_iter().zip(values).collect())
-                            }
-                            _ => Selection::Match { any: vec![question.clone()], except: Vec::new() },
-                        };
-                        (selection, via, Some(question))
-                    }
-                }
-            }
-            What::Parent(n) | What::Child(n) => {
-                let child = matches!(step.what, What::Child(_));
-                let edge = &state.setup.relationships[n];
-                let end: &End = if child { &edge.child } else { &edge.parent };
-                let condition = if child { edge.condition.clone() } else { None };
-                let question =
-                    Match { fields: end.fields.clone(), keys: Arc::new(keys.unwrap_or_default()), condition };
-                let selection = Selection::Match { any: vec![question.clone()], except: Vec::new() };
-                (selection, Via::edge(n, child, step.depth), Some(question))
-            }
-        };
-        let read = Read {
-            entity: entity.compared(step.what, &state.setup),
-            columns: entity.columns(),
-            selection,
-            via,
-            limit: Some(state.setup.limits.0),
-            ordered: false,
-        };
-        let present = match step.what {
-            What::Parent(n) => {
-                let fields = &state.setup.relationships[n].parent.fields;
-                Some((n, reenact_model::captured::Extractor::new(&entity.entity, fields, None)?))
-            }
-            _ => None,
-        };
-        // A whole entity's records are all taken already; the question only tells which keys exist.
-        let only_looks = entity.whole.is_some() && !matches!(step.what, What::Root(_));
-        let mut new = 0;
-        let mut batches = source.read(read);
-        while let Some(rows) = batches.try_next().await? {
-            if let Some((n, extractor)) = &present {
-                let found = state.present.entry(*n).or_default();
-                let keys = rows.keys(extractor)?.into_iter().zip(entity.belong(&rows)?);
-                for key in keys.filter(|(_, belongs)| *belongs).flat_map(|(keys, _)| keys) {
-                    found.insert(state.equality[*n].key(&key));
-                }
-            }
-            if !only_looks {
-                new += entity.take(&rows, step.levels, course, leads)?;
-            }
-        }
-        drop(batches);
-        if let (What::Parent(n), Some(question)) = (step.what, &question) {
-            let found = state.present.entry(n).or_default();
-            held_by_server(&**source, entity, question, &state.equality[n], found).await?;
-        }
-        if let Some(question) = question
-            && new > 0
-        {
-            entity.remember(&question, via);
-        }
-        Ok(new)
-    }
-}
-
-/// Adds to the `present` keys those for which the server holds a reference by a rule of its own, and refuses them where masks
-/// would part them. The server is the judge: it is asked for halves, so that a few such keys cost a few questions.
-async fn held_by_server(
-    source: &dyn Source,
-    entity: &EntityState,
-    question: &Match,
-    equality: &Equality,
-    present: &mut KeySet,
-) -> Result<()> {
-    if !equality.is_the_servers() {
-        return Ok(());
-    }
-    let missing: Vec<Key> = question.keys.iter().filter(|key| !present.contains(&equality.key(key))).cloned().collect();
-    let mut open = vec![missing];
-    while let Some(mut keys) = open.pop().filter(|keys| !keys.is_empty()) {
-        let ask = Match { keys: Arc::new(keys.iter().cloned().collect()), ..question.clone() };
-        let mut found = source.read(Read {
-            entity: Arc::clone(&entity.entity),
-            columns: question.fields.iter().map(|field| field.column.clone()).collect(),
-            selection: Selection::Match { any: vec![ask], except: Vec::new() },
-            via: Via::root(0),
-            limit: None,
-            ordered: false,
-        });
-        if found.try_next().await?.is_none_or(|rows| rows.rows() == 0) {
-            continue;
-        }
-        if keys.len() > 1 {
-            open.push(keys.split_off(keys.len() / 2));
-            open.push(keys);
-            continue;
-        }
-        equality.held()?;
-        present.extend(&equality.keys(&keys.into_iter().collect()));
-    }
-    Ok(())
 }
 
 fn unprepared() -> Error {
@@ -296,19 +172,17 @@ impl Agent for LocalAgent {
     async fn scout(&mut self, steps: Vec<Step>) -> Result<Scouted> {
         let mut out = Scouted::default();
         let mut leads = Leads::new();
-        for step in &steps {
+        for (position, step) in steps.iter().enumerate() {
             // A root's values come in the order in which they were given; keys are a set.
-            let mut keys = match (step.what, &step.keys) {
-                (_, None) => None,
-                (What::Root(root), Some(sealed)) => {
-                    let values: Vec<Key> = self.key.open(sealed)?;
-                    out.roots.push((root, self.pseudonyms(root, &step.entity, &values)?));
-                    let state = self.state.as_ref().ok_or_else(unprepared)?;
-                    let equality = Equality::of_root(&state.plan, &step.entity, &state.setup.roots[root].fields);
-                    Some(values.into_iter().flat_map(|value| equality.asked(value)).collect())
-                }
-                (_, Some(sealed)) => Some(self.key.open::<KeySet>(sealed)?),
-            };
+            if let (What::Root(root), Some(sealed)) = (step.what, &step.keys) {
+                let values: Vec<Key> = self.key.open(sealed)?;
+                out.roots.push((root, self.pseudonyms(root, &step.entity, &values)?));
+                let (new, missed) = self.ask_root(step, &values, &mut leads).await?;
+                out.rows.push(new);
+                out.missed.extend((!missed.is_empty()).then_some((position, missed)));
+                continue;
+            }
+            let mut keys = step.keys.as_ref().map(|sealed| self.key.open::<KeySet>(sealed)).transpose()?;
             if let (What::Parent(_) | What::Child(_), Some(wanted)) = (step.what, &mut keys) {
                 let state = self.state.as_mut().ok_or_else(unprepared)?;
                 // Asked before with the same or a further reach: nothing new can come.
@@ -323,7 +197,7 @@ impl Agent for LocalAgent {
                 }
                 state.asked.entry((step.what, step.levels)).or_default().extend(wanted);
             }
-            out.rows.push(self.ask(step, keys, &mut leads).await?);
+            out.rows.push(self.ask(step, keys, &mut leads, false).await?.new);
         }
         let state = self.state.as_ref().ok_or_else(unprepared)?;
         let mut leads: Vec<_> = leads.into_iter().collect();
@@ -413,7 +287,9 @@ impl Agent for LocalAgent {
         out.unknown = masker.unknown();
         state.masker = Some(masker);
         out.dangling = self.dangling()?;
-        out.queries = self.source.as_ref().map_or(0, |s| s.queries());
+        if let Some(source) = &self.source {
+            (out.gaps, out.queries) = (source.gaps(), source.queries());
+        }
         Ok(out)
     }
 

@@ -7,6 +7,7 @@
 //! broker claims about offsets by time is checked against records, because some answer nonsense.
 
 mod client;
+mod gaps;
 mod produce;
 mod records;
 mod scan;

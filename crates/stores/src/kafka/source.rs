@@ -11,6 +11,7 @@ use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt as _, try_unfold};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 use reenact_model::catalog::{Kind, Scope, Topic};
 use reenact_model::{Captured, Class, Entity, EntityId, Error, Part, Position, Result, ServiceCatalog, Site};
@@ -18,6 +19,7 @@ use tokio::sync::mpsc;
 
 use super::client::{ANSWER, Cluster, NO_GROUP, place};
 use super::entity;
+use super::gaps::{Gaps, Seen};
 use super::records::Rows;
 use super::scan::{Range, scan};
 use super::window::window;
@@ -33,11 +35,12 @@ pub(super) struct KafkaSource {
     cluster: Cluster,
     scope: Scope,
     pinned: Option<Ranges>,
+    gaps: Arc<Gaps>,
 }
 
 impl KafkaSource {
     pub(super) fn new(cluster: Cluster, scope: &Scope) -> Self {
-        Self { cluster, scope: scope.clone(), pinned: None }
+        Self { cluster, scope: scope.clone(), pinned: None, gaps: Arc::default() }
     }
 
     fn missing(&self, topic: &str) -> Error {
@@ -186,6 +189,7 @@ impl Source for KafkaSource {
                     position = position.with(&place, range.to).with(&format!("{place}:from"), range.from);
                 }
                 self.pinned = Some(ranges);
+                self.gaps.forget();
                 Ok(Pinned { position, gaps })
             }
             Part::Group(group) if self.scope.groups.iter().any(|declared| declared.name == *group) => {
@@ -204,7 +208,7 @@ impl Source for KafkaSource {
                 (Some(receiver), _) => receiver,
                 (None, Some(read)) => {
                     let ranges = self.ranges(&read.entity).await?;
-                    start(self.cluster.clone(), read, ranges)?
+                    start(self.cluster.clone(), read, ranges, Arc::clone(&self.gaps))?
                 }
                 (None, None) => return Ok(None),
             };
@@ -216,6 +220,10 @@ impl Source for KafkaSource {
                 Err(error) => Err(error.at(site.clone())),
             })
             .boxed()
+    }
+
+    fn gaps(&self) -> Vec<String> {
+        self.pinned.as_ref().map(|windows| self.gaps.told(windows)).unwrap_or_default()
     }
 
     fn queries(&self) -> u64 {
@@ -232,14 +240,14 @@ pub(super) async fn next(receiver: &mut mpsc::Receiver<Sent>) -> Sent {
 }
 
 /// Starts a thread that reads; it ends when the receiver is dropped.
-pub(super) fn start(cluster: Cluster, read: Read, ranges: Vec<Range>) -> Result<mpsc::Receiver<Sent>> {
+pub(super) fn start(cluster: Cluster, read: Read, ranges: Vec<Range>, gaps: Arc<Gaps>) -> Result<mpsc::Receiver<Sent>> {
     let filter = Filter::new(&read)?;
     let (Narrowed::Few(ranges, _) | Narrowed::All(ranges)) = narrowed(&read.selection, ranges);
     let (sender, receiver) = mpsc::channel(2);
     tokio::task::spawn_blocking(move || {
         let consumer = cluster.consumer(NO_GROUP);
         let end = consumer.as_ref().map_err(Error::clone);
-        let end = end.and_then(|consumer| work(&cluster, consumer, &read.entity, filter, &ranges, &sender));
+        let end = end.and_then(|consumer| work(&cluster, consumer, &read.entity, filter, &ranges, &gaps, &sender));
         // Nobody listens if the read was dropped; who does need not wait until the consumer is taken down.
         let _ = sender.blocking_send(end.map(|()| None));
     });
@@ -252,6 +260,7 @@ fn work(
     entity: &Entity,
     mut filter: Filter,
     ranges: &[Range],
+    gaps: &Gaps,
     sender: &mpsc::Sender<Sent>,
 ) -> Result<()> {
     let mut rows = Rows::default();
@@ -260,11 +269,18 @@ fn work(
         Ok(batch.num_rows() == 0 || sender.blocking_send(Ok(Some(batch))).is_ok())
     };
     for range in ranges {
+        let mut seen = Seen::new(*range);
         scan(cluster, consumer, &entity.id.name, *range, &|| !sender.is_closed(), &mut |message| {
+            seen.record(message.offset());
             rows.push(entity, message)?;
             if rows.is_full() { send(&mut rows) } else { Ok(true) }
         })?;
-        if sender.is_closed() {
+        let is_over = sender.is_closed();
+        if !is_over {
+            seen.until(range.to);
+        }
+        gaps.add(&entity.id.name, &seen);
+        if is_over {
             return Ok(());
         }
     }

@@ -84,7 +84,7 @@ impl KafkaTarget {
             limit: None,
             ordered: true,
         };
-        start(self.cluster.clone(), read, ranges)
+        start(self.cluster.clone(), read, ranges, Arc::default())
     }
 }
 

@@ -254,3 +254,58 @@ pub async fn plan(
         warnings: prepared.plan.warnings().to_vec(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use reenact_model::Kind;
+    use reenact_model::catalog::Identity;
+
+    use super::*;
+
+    /// The order of the pins of a cluster with a group, and of the group's consumer under a name.
+    fn pins(consumer: &str, flow: &str) -> Vec<Vec<String>> {
+        let text = format!(
+            r#"
+version: 1
+services:
+  events: {{ kind: kafka, bootstrap: "b:1", topics: [ {{ name: orders }} ], groups: [ {{ name: g, consumer: {consumer} }} ] }}
+  {consumer}: {{ kind: sqlite, url: "sqlite:c.db" }}
+flow: [ "{flow}" ]
+roots: [ {{ from: events/orders }} ]
+policy: p.yaml
+"#
+        );
+        let pipeline = Pipeline::parse("p.yaml", &text, &|_| None, &|_| None).expect("a pipeline");
+        let catalog = |service: &str, kind, parts| ServiceCatalog {
+            service: service.to_owned(),
+            kind,
+            version: String::new(),
+            identity: Identity(service.to_owned()),
+            entities: Vec::new(),
+            relationships: Vec::new(),
+            ddl: Vec::new(),
+            parts,
+        };
+        let mut catalogs = [
+            catalog(consumer, Kind::Sqlite, vec![Part::Database]),
+            catalog("events", Kind::Kafka, vec![Part::TopicEnds, Part::Group("g".to_owned())]),
+        ];
+        catalogs.sort_by(|a, b| a.service.cmp(&b.service));
+        let order = pin_order(&pipeline, &catalogs);
+        order.iter().map(|turn| turn.iter().map(|(s, p)| format!("{s} {p}")).collect()).collect()
+    }
+
+    #[test]
+    fn a_group_is_pinned_before_its_consumer_s_database() {
+        // What a group has consumed, its database shows: pinned later, it would show records that the group counts as to come.
+        for consumer in ["a", "z"] {
+            let database = format!("{consumer} database");
+            let expected = [vec!["events group g"], vec![&database], vec!["events topic ends"]];
+            assert_eq!(pins(consumer, &format!("events -> {consumer}")), expected, "a consumer of what others produce");
+            // A consumer that produces, too: its commits cause records, and still its group's offsets come after them.
+            let order = pins(consumer, &format!("{consumer} -> events"));
+            let place = |part: &str| order.iter().position(|turn| turn.iter().any(|p| p == part)).expect("a turn");
+            assert!(place("events group g") < place(&database), "{order:?}");
+        }
+    }
+}

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use reenact_model::{Class, Error, Key, Part, Result, Site};
+use reenact_model::{Class, EntityId, Error, Key, Part, Result, Site};
 use reenact_stores::GroupOffsets;
 
 use super::Captures;
 use super::plan::{Prepared, pin_order};
+use super::record::seed;
 use crate::capture::agent::{Found, Step, What};
 use crate::capture::sealed::SealedBox;
 use crate::events::{Event, Observer};
@@ -43,6 +44,7 @@ impl Walk<'_> {
                 (own, scouted)
             });
             let mut next: Vec<Found> = Vec::new();
+            let mut missed: Vec<Missed> = Vec::new();
             for (asked, scouted) in futures::future::join_all(round).await {
                 let scouted = scouted.map_err(|e| match asked.as_slice() {
                     [one] => self.along(&e, one),
@@ -50,11 +52,6 @@ impl Walk<'_> {
                 })?;
                 for (step, rows) in asked.iter().zip(&scouted.rows) {
                     self.rows += rows;
-                    if let (What::Root(n), true, 0) = (step.what, step.keys.is_some(), *rows) {
-                        return Err(Error::new(Class::Input, format!("root {} matches no record", n + 1))
-                            .help("check the seed's value, and that it is spelt as the store has it")
-                            .at(Site::entity(&step.entity)));
-                    }
                     if self.rows > self.pipeline.limits.rows {
                         let message =
                             format!("the closure has more than the limit of {} records", self.pipeline.limits.rows);
@@ -63,8 +60,16 @@ impl Walk<'_> {
                         return Err(self.along(&error, step));
                     }
                 }
+                for (position, values) in scouted.missed {
+                    let step = &asked[position];
+                    let What::Root(root) = step.what else { continue };
+                    missed.push(Missed { root, entity: step.entity.clone(), values });
+                }
                 pseudonyms.extend(scouted.roots);
                 next.extend(scouted.found);
+            }
+            if let Some(error) = self.unmatched(missed)? {
+                return Err(error);
             }
             self.observer.event(&Event::Scouted { depth, rows: self.rows });
             depth += 1;
@@ -74,6 +79,42 @@ impl Walk<'_> {
                 .collect();
         }
         Ok(pseudonyms)
+    }
+
+    /// The error of values that no record has, all of them, by their numbers; `None` if there is none.
+    fn unmatched(&self, mut missed: Vec<Missed>) -> Result<Option<Error>> {
+        missed.sort_by_key(|missed| missed.root);
+        let mut told = Vec::new();
+        for Missed { root, values, .. } in &missed {
+            let filter = &self.pipeline.roots[*root];
+            if self.values(filter)?.len() < 2 {
+                told.push((format!("root {}", root + 1), true));
+                continue;
+            }
+            let seeds: Vec<String> =
+                filter.filter.iter().filter_map(|(_, value)| seed(value)).map(|name| format!("`{name}`")).collect();
+            let of = if seeds.len() == 1 { "seed" } else { "seeds" };
+            let one = values.len() == 1;
+            told.push((
+                format!("value{} {} of the {of} {}", if one { "" } else { "s" }, numbers(values), seeds.join(", ")),
+                one,
+            ));
+        }
+        let verb = |one: bool| if one { "matches no record" } else { "match no record" };
+        let message = match told.as_slice() {
+            [] => return Ok(None),
+            [(what, one)] => format!("{what} {}", verb(*one)),
+            several => {
+                let each = several.iter().zip(&missed).map(|((what, one), Missed { root, entity, .. })| {
+                    format!("{what} {} of {entity} (root {})", verb(*one), root + 1)
+                });
+                each.collect::<Vec<_>>().join("; ")
+            }
+        };
+        let error = Error::new(Class::Input, message).help(
+            "check the seed's value, and that it is spelt as the store has it; values count in the order in which they were given",
+        );
+        Ok(Some(if let [one] = missed.as_slice() { error.at(Site::entity(&one.entity)) } else { error }))
     }
 
     /// Names the edge that an error happened on.
@@ -152,6 +193,28 @@ impl Walk<'_> {
         }
         let skew_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok((parts, groups, skew_ms))
+    }
+}
+
+/// Values of a root that no record of an entity has.
+struct Missed {
+    root: usize,
+    entity: EntityId,
+    /// Their places, from 0.
+    values: Vec<usize>,
+}
+
+/// Places as numbers from 1: `2, 4 and 5`, or the first of very many and how many more there are.
+fn numbers(places: &[usize]) -> String {
+    const MOST: usize = 100;
+    let mut words: Vec<String> = places.iter().take(MOST).map(|n| (n + 1).to_string()).collect();
+    let more = places.len().saturating_sub(MOST);
+    if more > 0 {
+        words.push(format!("{more} more"));
+    }
+    match words.pop() {
+        Some(last) if !words.is_empty() => format!("{} and {last}", words.join(", ")),
+        last => last.unwrap_or_default(),
     }
 }
 

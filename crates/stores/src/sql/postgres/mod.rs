@@ -21,7 +21,7 @@ use std::str::FromStr;
 
 use async_trait::async_trait;
 use reenact_model::catalog::Scope;
-use reenact_model::{Class, Dsn, Error, Kind, Result, Site};
+use reenact_model::{Class, Dsn, EntityId, Error, Kind, Result, Site};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions};
 
@@ -118,7 +118,9 @@ fn failure(error: &sqlx::Error) -> Error {
         };
     };
     let code = database.code();
+    let shortened = code == "42501" && database.routine() == Some("check_enable_rls");
     let (class, what) = match (&code[..2], code) {
+        _ if shortened => (Class::Unreachable, "row-level security would keep records from this role"),
         (_, "42501") => (Class::Unreachable, "the role has no right to do this"),
         (_, "57014") => (Class::Limit, "the statement was cancelled or timed out"),
         (_, "55P03") => (Class::Limit, "a lock was not free in time"),
@@ -137,7 +139,24 @@ fn failure(error: &sqlx::Error) -> Error {
             let _ = write!(message, ", {word} `{name}`");
         }
     }
-    Error::new(class, message)
+    let error = Error::new(class, message);
+    if shortened {
+        return error.help("read as a role with BYPASSRLS, or leave the table out by the service's `exclude`");
+    }
+    error
+}
+
+/// The same for a statement that reads a table, with the statement that would allow it.
+fn unread(error: &sqlx::Error, dsn: &Dsn, id: &EntityId) -> Error {
+    let failed = failure(error);
+    let (Some("42501"), Ok(options)) =
+        (error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref(), PgConnectOptions::from_str(dsn.expose()))
+    else {
+        return failed;
+    };
+    let (schema, table, role) = (id.parts().swap_remove(0), table(id), quote(options.get_username()));
+    let schema = quote(&schema);
+    failed.help(format!("run `GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON {table} TO {role}`"))
 }
 
 async fn execute(connection: &mut PgConnection, statements: &str) -> Result<()> {
@@ -147,8 +166,11 @@ async fn execute(connection: &mut PgConnection, statements: &str) -> Result<()> 
 
 /// Rows of a catalog query; never of an entity.
 async fn rows(connection: &mut PgConnection, statement: &str) -> Result<Vec<PgRow>> {
-    let query = sqlx::query(AssertSqlSafe(statement.to_owned())).persistent(false);
-    query.fetch_all(connection).await.map_err(|error| failure(&error))
+    fetch(connection, statement).await.map_err(|error| failure(&error))
+}
+
+async fn fetch(connection: &mut PgConnection, statement: &str) -> std::result::Result<Vec<PgRow>, sqlx::Error> {
+    sqlx::query(AssertSqlSafe(statement.to_owned())).persistent(false).fetch_all(connection).await
 }
 
 /// A name in double quotes.
@@ -157,7 +179,7 @@ fn quote(name: &str) -> String {
 }
 
 /// A table's schema and name, quoted.
-fn table(id: &reenact_model::EntityId) -> String {
+fn table(id: &EntityId) -> String {
     id.parts().iter().map(|part| quote(part)).collect::<Vec<_>>().join(".")
 }
 

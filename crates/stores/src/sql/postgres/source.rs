@@ -18,7 +18,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::decode::Decoder;
 use super::describe::{describe, text};
-use super::{READ_ONLY, connect, execute, failure, literal, rows, select};
+use super::{READ_ONLY, connect, execute, fetch, literal, rows, select, unread};
 use crate::sql::{Rows, limited};
 use crate::stream::produce;
 use crate::{Estimate, Pinned, Read, Source};
@@ -94,7 +94,7 @@ pub(super) fn copy_out<'a>(
         let (chunks, incoming) = channel::<Vec<u8>>(4);
         let mut decoder = Decoder::new(&entity, &columns);
         let decoding = tokio::task::spawn_blocking(move || decode(&mut decoder, incoming, &out));
-        let reading = tokio::spawn(read(sessions, sql, chunks));
+        let reading = tokio::spawn(read(sessions, entity.clone(), sql, chunks));
         let died = |_| Error::new(Class::Unexpected, "a reading task died").at(site());
         let outcome = decoding.await.map_err(died)?;
         // When the decoder stopped, the reader finds its channel closed and stops too.
@@ -121,16 +121,17 @@ fn decode(decoder: &mut Decoder, mut incoming: Receiver<Vec<u8>>, out: &Sender<R
 }
 
 /// Sends the chunks of a `COPY`, and an empty one at its end.
-async fn read(sessions: Arc<Sessions>, sql: String, chunks: Sender<Vec<u8>>) -> Result<()> {
+async fn read(sessions: Arc<Sessions>, entity: Arc<Entity>, sql: String, chunks: Sender<Vec<u8>>) -> Result<()> {
+    let failed = |error: sqlx::Error| unread(&error, &sessions.dsn, &entity.id);
     let closed = |_| Error::new(Class::Unexpected, "the reader was closed");
     let _slot = sessions.slots.clone().acquire_owned().await.map_err(closed)?;
     let mut connection = sessions.take().await?;
     sessions.count_query();
     {
         let statement = format!("COPY ({sql}) TO STDOUT (FORMAT binary)");
-        let mut stream = connection.copy_out_raw(&statement).await.map_err(|e| failure(&e))?;
+        let mut stream = connection.copy_out_raw(&statement).await.map_err(failed)?;
         let mut joined: Vec<u8> = Vec::with_capacity(CHUNK + (CHUNK >> 3));
-        while let Some(bytes) = stream.try_next().await.map_err(|e| failure(&e))? {
+        while let Some(bytes) = stream.try_next().await.map_err(failed)? {
             joined.extend_from_slice(&bytes);
             if joined.len() >= CHUNK {
                 let full = std::mem::replace(&mut joined, Vec::with_capacity(CHUNK + (CHUNK >> 3)));
@@ -187,8 +188,9 @@ impl Source for PgSource {
         self.sessions.count_query();
         let (sql, _) = select::select(read)?;
         let mut connection = self.main.lock().await;
-        let found = rows(&mut connection, &format!("EXPLAIN (FORMAT JSON) {sql}")).await;
-        let found = found.map_err(|e| e.at(Site::entity(&read.entity.id)))?;
+        let found = fetch(&mut connection, &format!("EXPLAIN (FORMAT JSON) {sql}")).await;
+        let id = &read.entity.id;
+        let found = found.map_err(|e| unread(&e, &self.sessions.dsn, id).at(Site::entity(id)))?;
         let plan: Option<serde_json::Value> = found
             .first()
             .and_then(|row| sqlx::Row::try_get_unchecked::<String, _>(row, 0).ok())
@@ -281,6 +283,94 @@ mod tests {
             let mut main = source.main.lock().await;
             let error = execute(&mut main, "INSERT INTO public.t VALUES (1)").await.expect_err("nothing is written");
             assert_eq!(error.class(), Class::Refused, "{error}");
+        })
+        .await;
+    }
+
+    async fn ids(source: &PgSource, entity: &Arc<Entity>) -> Result<usize> {
+        let read = Read {
+            entity: entity.clone(),
+            columns: Vec::new(),
+            selection: crate::Selection::All,
+            via: reenact_model::Via::root(0),
+            limit: None,
+            ordered: false,
+        };
+        source.read(read).try_fold(0, async |sum, rows| Ok(sum + rows.rows())).await
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_session_of_a_pin_reads_at_one_moment() {
+        Server::with(Kind::Postgres, async |server| {
+            let dsn = server.with_tables("CREATE TABLE t (id int); CREATE TABLE u (id int)").await;
+            let mut source = PgSource::open(&dsn, &Scope::default()).await.expect("opens");
+            let catalog = source.describe().await.expect("describes");
+            let table = |name: &str| catalog.entity(name).expect("a table").clone();
+            source.pin(&Part::Database, &[]).await.expect("pins");
+            let both = "WITH t AS (INSERT INTO t VALUES (1)) INSERT INTO u VALUES (1)";
+            server.run(&dsn, both).await;
+            assert_eq!(ids(&source, &table("public.t")).await.expect("reads"), 0, "the first session");
+            // That session is taken, so the next read needs another one.
+            let taken = source.sessions.take().await.expect("connects");
+            server.run(&dsn, both).await;
+            assert_eq!(ids(&source, &table("public.u")).await.expect("reads"), 0, "a session opened later");
+            drop(taken);
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_table_that_a_policy_of_rows_would_shorten_is_refused() {
+        Server::with(Kind::Postgres, async |server| {
+            let dsn = server
+                .with_tables(
+                    "CREATE TABLE t (id int); INSERT INTO t VALUES (1), (2); CREATE POLICY ones ON t USING (id = 1);
+                     ALTER TABLE t ENABLE ROW LEVEL SECURITY; ALTER TABLE t FORCE ROW LEVEL SECURITY",
+                )
+                .await;
+            let mut source =
+                PgSource::open(&dsn, &Scope { service: "s".into(), ..Scope::default() }).await.expect("opens");
+            let table = source.describe().await.expect("describes").entity("public.t").expect("a table").clone();
+            for pinned in [false, true] {
+                if pinned {
+                    source.pin(&Part::Database, &[]).await.expect("pins");
+                }
+                let error = ids(&source, &table).await.expect_err("never fewer rows in silence");
+                assert_eq!((error.class(), error.site().entity.as_deref()), (Class::Unreachable, Some("public.t")));
+                assert!(error.message().contains("row-level security"), "{error}");
+                assert!(error.help_text().is_some_and(|help| help.contains("BYPASSRLS")), "{error}");
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_missing_right_is_told_with_the_statement_that_gives_it() {
+        Server::with(Kind::Postgres, async |server| {
+            let dsn = server.database().await;
+            let theirs = "CREATE SCHEMA theirs; CREATE TABLE theirs.\"T\" (id int)";
+            server.run(&server.admin(&dsn), theirs).await;
+            let source = PgSource::open(&dsn, &Scope { service: "s".into(), ..Scope::default() }).await.expect("opens");
+            let table = source.describe().await.expect("describes").entities[0].clone();
+            let read = Read {
+                entity: table.clone(),
+                columns: Vec::new(),
+                selection: crate::Selection::All,
+                via: reenact_model::Via::root(0),
+                limit: None,
+                ordered: false,
+            };
+            let estimated = source.estimate(&read).await.map(|_| 0);
+            for outcome in [ids(&source, &table).await, estimated] {
+                let error = outcome.expect_err("no right");
+                assert_eq!(
+                    (error.class(), error.site().entity.as_deref()),
+                    (Class::Unreachable, Some(&*table.id.name))
+                );
+                let help = error.help_text().expect("a help");
+                assert!(help.contains("GRANT USAGE ON SCHEMA \"theirs\" TO"), "{error}");
+                assert!(help.contains("GRANT SELECT ON \"theirs\".\"T\" TO"), "{error}");
+            }
         })
         .await;
     }
