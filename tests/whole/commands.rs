@@ -59,7 +59,11 @@ fn every_value_of_a_seed_has_a_name() {
 
     shop.write("orders.txt", "404\n7\n\n405\n");
     let told = ["orders/orders", "values 1 and 3 of the seed `order` match no record", "help:"];
-    let printed = fails(2, &told, &shop.run(&["capture", "pipeline.yaml", "--seed-file", "order=orders.txt", "--to", "c.reenact"]));
+    let printed = fails(
+        2,
+        &told,
+        &shop.run(&["capture", "pipeline.yaml", "--seed-file", "order=orders.txt", "--to", "c.reenact"]),
+    );
     assert!(!printed.contains("40"), "{printed}");
     assert!(shop.no_bundle("c.reenact"));
 }

@@ -59,12 +59,14 @@ impl Asked {
             let (seed, number) = name.rsplit_once('.')?;
             record.seeds.contains_key(seed).then_some((seed, number.parse::<usize>().ok()?))
         };
-        let (seed, number) = if record.seeds.contains_key(name) { Some((name, 1)) } else { numbered() }.ok_or_else(|| {
-            let known: Vec<String> = record.named_seeds().iter().map(|(name, _)| format!("seed.{name}")).collect();
-            Error::new(Class::Input, format!("the bundle has no seed `{name}`"))
-                .help(format!("it has {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") }))
-        })?;
-        let filters = record.roots.iter().flat_map(|root| root.filter.iter().map(|filter| (root.entities.first(), filter)));
+        let (seed, number) =
+            if record.seeds.contains_key(name) { Some((name, 1)) } else { numbered() }.ok_or_else(|| {
+                let known: Vec<String> = record.named_seeds().iter().map(|(name, _)| format!("seed.{name}")).collect();
+                Error::new(Class::Input, format!("the bundle has no seed `{name}`"))
+                    .help(format!("it has {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") }))
+            })?;
+        let filters =
+            record.roots.iter().flat_map(|root| root.filter.iter().map(|filter| (root.entities.first(), filter)));
         for (entity, (field, from, values)) in filters {
             let value = number.checked_sub(1).and_then(|place| values.get(place));
             if let (Some(entity), true, Some(value)) = (entity, from.as_deref() == Some(seed), value) {
@@ -72,8 +74,11 @@ impl Asked {
             }
         }
         let count = record.seeds.get(seed).map_or(0, Vec::len);
-        Err(Error::new(Class::Input, format!("the seed `{seed}` has {count} value{}", if count == 1 { "" } else { "s" }))
-            .help(format!("`seed.{seed}` is the first, `seed.{seed}.2` the second")))
+        Err(Error::new(
+            Class::Input,
+            format!("the seed `{seed}` has {count} value{}", if count == 1 { "" } else { "s" }),
+        )
+        .help(format!("`seed.{seed}` is the first, `seed.{seed}.2` the second")))
     }
 }
 

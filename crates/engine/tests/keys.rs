@@ -315,7 +315,9 @@ async fn references_that_dangle_otherwise_than_in_production_are_told() {
     let lost = format!("cart:{}:1", dangling[0].keys[0].parts()[0]);
     let bundle = Arc::new(Bundle::open(incident.place.clone(), &incident.keyring).expect("opens"));
     let told = |found: usize| {
-        format!("cart/cart.key:$.customer_id -> customers/customers.id: {found} references lead nowhere, and 1 did in production")
+        format!(
+            "cart/cart.key:$.customer_id -> customers/customers.id: {found} references lead nowhere, and 1 did in production"
+        )
     };
     // Fewer, more, as many but others, and exactly those of production.
     for (name, removes, adds, expected) in [

@@ -263,7 +263,11 @@ async fn values_that_match_nothing_are_told_by_their_numbers() {
     let other = "{ from: customers/customers, where: { id: \"${seed.order}\" } }, { from: orders/orders";
     for (text, order, told) in [
         (PIPELINE.to_owned(), "404", "orders/orders: root 1 matches no record"),
-        (PIPELINE.to_owned(), "8,404,7,405,406", "orders/orders: values 2, 4 and 5 of the seed `order` match no record"),
+        (
+            PIPELINE.to_owned(),
+            "8,404,7,405,406",
+            "orders/orders: values 2, 4 and 5 of the seed `order` match no record",
+        ),
         (PIPELINE.to_owned(), "404,7", "orders/orders: value 1 of the seed `order` matches no record"),
         // Every root is told at once: the customers are 1 to 3, the orders 7 to 9.
         (

@@ -205,7 +205,9 @@ fn is_full(folder: &Path) -> bool {
 /// Whether a server said in its last words that its disk is full; some remove what they wrote before they end.
 fn tells_of_no_space(log: &[u8]) -> bool {
     let tail = String::from_utf8_lossy(&log[log.len().saturating_sub(64 << 10)..]).to_lowercase();
-    ["no space left on device", "errcode: 28", "disk is full", "disk quota exceeded"].iter().any(|words| tail.contains(words))
+    ["no space left on device", "errcode: 28", "disk is full", "disk quota exceeded"]
+        .iter()
+        .any(|words| tail.contains(words))
 }
 
 /// The last lines of a log, short, and without anything that could be one of our passwords.

@@ -192,7 +192,8 @@ async fn records_that_no_replay_could_write_are_refused() {
     create(&servers.dsn("one"), &[("orders", 1)]).await;
     // -1 stands for no time in the protocol; a broker takes no other time before 1970, and the mock cluster takes any.
     for (dsn, time) in [(servers.dsn("one"), -1), (lease.dsn("one").unwrap().clone(), -5)] {
-        let records = [Plain::new(0, 1, Some("k"), Some("{}")), Plain::new(0, time, Some("canary"), Some("{\"canary\":1}"))];
+        let records =
+            [Plain::new(0, 1, Some("k"), Some("{}")), Plain::new(0, time, Some("canary"), Some("{\"canary\":1}"))];
         produce(&dsn, "orders", &records);
         let mut source = Kafka.source(&dsn, &scope(&["orders"], &[])).await.unwrap();
         let entity = source.describe().await.unwrap().entities[0].clone();

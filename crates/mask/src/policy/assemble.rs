@@ -130,7 +130,8 @@ fn gather(
             Ok(document) => gather(text, &name, document, chain, parts, findings),
             // Told once, however many files include it.
             Err(error) => {
-                let new: Vec<Finding> = error.findings().iter().filter(|new| !findings.contains(new)).cloned().collect();
+                let new: Vec<Finding> =
+                    error.findings().iter().filter(|new| !findings.contains(new)).cloned().collect();
                 findings.extend(new);
             }
         }

@@ -46,7 +46,8 @@ impl Gaps {
     pub(super) fn told(&self, windows: &BTreeMap<String, Vec<Range>>) -> Vec<String> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut out = Vec::new();
-        for (topic, range) in windows.iter().flat_map(|(topic, ranges)| ranges.iter().map(move |range| (topic, range))) {
+        for (topic, range) in windows.iter().flat_map(|(topic, ranges)| ranges.iter().map(move |range| (topic, range)))
+        {
             let Some(partition) = all.get(&(topic.clone(), range.partition)) else { continue };
             out.extend(partition.told(&place(topic, range.partition), *range));
         }
@@ -59,8 +60,12 @@ impl Partition {
         if seen.from >= seen.next {
             return;
         }
-        let before: Vec<(i64, i64)> =
-            self.read.iter().map(|(from, to)| (*from, *to)).filter(|(from, to)| *from <= seen.next && *to >= seen.from).collect();
+        let before: Vec<(i64, i64)> = self
+            .read
+            .iter()
+            .map(|(from, to)| (*from, *to))
+            .filter(|(from, to)| *from <= seen.next && *to >= seen.from)
+            .collect();
         for &(from, to) in &seen.missing {
             // Without what an earlier read has told of.
             let mut at = from;
@@ -105,7 +110,8 @@ impl Partition {
             }
             out.push(text);
         }
-        let is_whole = window.from >= window.to || self.read.iter().any(|(from, to)| *from <= window.from && *to >= window.to);
+        let is_whole =
+            window.from >= window.to || self.read.iter().any(|(from, to)| *from <= window.from && *to >= window.to);
         if !is_whole {
             let length: i64 = self.read.iter().map(|(from, to)| to - from).sum();
             let window = window.to - window.from;
@@ -178,8 +184,12 @@ mod tests {
 
     #[test]
     fn what_was_not_looked_at_is_said() {
-        let rest = "t/0: only 3 of the window's 10 offsets were looked at; of the others it is not known which hold a record";
-        assert_eq!(told(&[seen(2, 3, &[2]), seen(8, 10, &[8])], 10), [format!("t/0: 1 {WHAT}: 9..10"), rest.to_owned()]);
+        let rest =
+            "t/0: only 3 of the window's 10 offsets were looked at; of the others it is not known which hold a record";
+        assert_eq!(
+            told(&[seen(2, 3, &[2]), seen(8, 10, &[8])], 10),
+            [format!("t/0: 1 {WHAT}: 9..10"), rest.to_owned()]
+        );
         let halves = [seen(0, 5, &[0, 1, 2, 3, 4]), seen(5, 10, &[5, 6, 7, 8, 9])];
         assert!(told(&halves, 10).is_empty(), "both halves are the whole");
     }

@@ -240,12 +240,7 @@ pub(super) async fn next(receiver: &mut mpsc::Receiver<Sent>) -> Sent {
 }
 
 /// Starts a thread that reads; it ends when the receiver is dropped.
-pub(super) fn start(
-    cluster: Cluster,
-    read: Read,
-    ranges: Vec<Range>,
-    gaps: Arc<Gaps>,
-) -> Result<mpsc::Receiver<Sent>> {
+pub(super) fn start(cluster: Cluster, read: Read, ranges: Vec<Range>, gaps: Arc<Gaps>) -> Result<mpsc::Receiver<Sent>> {
     let filter = Filter::new(&read)?;
     let (Narrowed::Few(ranges, _) | Narrowed::All(ranges)) = narrowed(&read.selection, ranges);
     let (sender, receiver) = mpsc::channel(2);

@@ -95,7 +95,10 @@ impl Walk<'_> {
                 filter.filter.iter().filter_map(|(_, value)| seed(value)).map(|name| format!("`{name}`")).collect();
             let of = if seeds.len() == 1 { "seed" } else { "seeds" };
             let one = values.len() == 1;
-            told.push((format!("value{} {} of the {of} {}", if one { "" } else { "s" }, numbers(values), seeds.join(", ")), one));
+            told.push((
+                format!("value{} {} of the {of} {}", if one { "" } else { "s" }, numbers(values), seeds.join(", ")),
+                one,
+            ));
         }
         let verb = |one: bool| if one { "matches no record" } else { "match no record" };
         let message = match told.as_slice() {

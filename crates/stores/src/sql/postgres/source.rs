@@ -328,7 +328,8 @@ mod tests {
                      ALTER TABLE t ENABLE ROW LEVEL SECURITY; ALTER TABLE t FORCE ROW LEVEL SECURITY",
                 )
                 .await;
-            let mut source = PgSource::open(&dsn, &Scope { service: "s".into(), ..Scope::default() }).await.expect("opens");
+            let mut source =
+                PgSource::open(&dsn, &Scope { service: "s".into(), ..Scope::default() }).await.expect("opens");
             let table = source.describe().await.expect("describes").entity("public.t").expect("a table").clone();
             for pinned in [false, true] {
                 if pinned {
@@ -362,7 +363,10 @@ mod tests {
             let estimated = source.estimate(&read).await.map(|_| 0);
             for outcome in [ids(&source, &table).await, estimated] {
                 let error = outcome.expect_err("no right");
-                assert_eq!((error.class(), error.site().entity.as_deref()), (Class::Unreachable, Some(&*table.id.name)));
+                assert_eq!(
+                    (error.class(), error.site().entity.as_deref()),
+                    (Class::Unreachable, Some(&*table.id.name))
+                );
                 let help = error.help_text().expect("a help");
                 assert!(help.contains("GRANT USAGE ON SCHEMA \"theirs\" TO"), "{error}");
                 assert!(help.contains("GRANT SELECT ON \"theirs\".\"T\" TO"), "{error}");

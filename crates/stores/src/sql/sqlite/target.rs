@@ -169,7 +169,8 @@ impl Target for SqliteTarget {
 /// Drops the triggers of an entity's table; gives the statements that make them again.
 async fn set_aside(connection: &mut SqliteConnection, entity: &Entity) -> Result<Vec<String>> {
     let failed = |error: sqlx::Error| failure(&error).at(Site::entity(&entity.id));
-    let sql = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE ORDER BY rowid";
+    let sql =
+        "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE ORDER BY rowid";
     let found: Vec<(String, String)> =
         sqlx::query_as(sql).bind(table_name(entity)).fetch_all(&mut *connection).await.map_err(failed)?;
     for (name, _) in &found {
