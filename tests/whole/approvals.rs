@@ -114,3 +114,43 @@ fn an_operator_who_asks_for_what_cannot_be_is_told() {
     shop.write("keys/approvals_required", "0");
     assert!(shop.capture("one").status.success());
 }
+
+#[test]
+fn a_person_at_a_terminal_signs_by_the_word_alone() {
+    use std::io::{Read as _, Write as _};
+    use std::process::{Command, Stdio};
+    let shop = guarded("1");
+    // `script` gives the program a terminal, and types what it reads.
+    let answered = |answer: &str| {
+        let program = shop.command();
+        let line = format!("'{}' policy approve pipeline.yaml --keyring ann", program.get_program().display());
+        let mut script = Command::new("script");
+        script.args(["--quiet", "--return", "--command", &line, "/dev/null"]).current_dir(shop.folder.path());
+        for (name, value) in program.get_envs() {
+            script.env(name, value.expect("a value"));
+        }
+        let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("install `bsdutils`");
+        let (mut told, mut typed) = (String::new(), false);
+        let mut stdout = child.stdout.take().expect("stdout");
+        let mut stdin = child.stdin.take().expect("stdin");
+        let mut bytes = [0; 4096];
+        while let Ok(count @ 1..) = stdout.read(&mut bytes) {
+            told.push_str(&String::from_utf8_lossy(&bytes[..count]));
+            if !typed && told.contains("anything else ends here") {
+                writeln!(stdin, "{answer}").expect("types");
+                typed = true;
+            }
+        }
+        assert!(typed, "nobody was asked: {told}");
+        (child.wait().expect("ends").code(), told)
+    };
+    for answer in ["no", "", "yes", "Approve"] {
+        let (code, told) = answered(answer);
+        assert_eq!(code, Some(2), "`{answer}`: {told}");
+        assert!(told.contains("nothing was signed") && told.contains("decisions "), "`{answer}`: {told}");
+        assert!(!shop.path("approvals").exists(), "`{answer}` wrote something");
+    }
+    let (code, told) = answered("approve");
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("approved ") && shop.capture("one").status.success(), "{told}");
+}

@@ -117,6 +117,31 @@ fn offsets_without_a_record_are_told_of_a_bundle() {
 }
 
 #[test]
+fn a_missing_right_is_told_with_its_table_and_the_service_s_place() {
+    let (shop, production) = (Shop::open(), Production::start(Kind::Postgres, &[]));
+    let url = production.url();
+    production.runtime.block_on(async {
+        let mut connection = sqlx::PgConnection::connect(url).await.expect("connects");
+        let sql = "create table orders (id integer primary key); insert into orders values (7); revoke all on orders from current_user";
+        connection.execute(sqlx::raw_sql(sql)).await.expect("creates");
+    });
+    shop.write("policy.yaml", "version: 1\nrules:\n  - { name: all, on: [ one/public.orders.id ], mask: integer }\n");
+    let rooted = "{ from: one/public.orders, where: { id: \"7\" } }";
+    for root in [rooted, "{ from: \"one/**\" }"] {
+        let pipeline = PIPELINE.replace("KIND", "postgres").replace("EXTRA", "");
+        shop.write("one.yaml", &pipeline.replace("{ from: \"one/**\" }", root));
+        let args = ["capture", "one.yaml", "--to", "b.reenact"];
+        let output = shop.command().env("ONE_URL", url).args(args).output().expect("runs");
+        fails(
+            20,
+            &["one/public.orders", "no right", "one.yaml:3:", "help:", "GRANT SELECT ON \"public\".\"orders\""],
+            &output,
+        );
+        assert!(shop.no_bundle("b.reenact"));
+    }
+}
+
+#[test]
 fn a_seed_that_a_column_cannot_hold() {
     let (shop, production) = (Shop::open(), Production::start(Kind::Postgres, &[]));
     let url = production.url();

@@ -43,6 +43,12 @@ struct State {
     open: BTreeMap<MemberId, Arc<File>>,
 }
 
+/// The error of a path at which no bundle stands.
+fn none(path: &Path) -> Error {
+    damaged(format_args!("`{}`", path.display()), "there is no bundle")
+        .help("name the folder that `reenact capture … --to` wrote; one that was not finished holds no manifest")
+}
+
 impl Directory {
     /// Begins a bundle that will stand at `path`. Nothing is visible there before [`Place::commit`]; a value dropped
     /// before that leaves a `.partial` directory, which [`Directory::garbage`] lists.
@@ -73,12 +79,15 @@ impl Directory {
     /// Opens the bundle that stands at `path`, to read it.
     ///
     /// # Errors
-    /// [`Class::Bundle`] if there is no directory.
+    /// [`Class::Bundle`] if there is no directory with a manifest.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         match fs::metadata(&path) {
             Ok(found) if found.is_dir() => {}
-            _ => return Err(damaged(format_args!("`{}`", path.display()), "there is no bundle")),
+            _ => return Err(none(&path)),
+        }
+        if matches!(fs::symlink_metadata(path.join(MANIFEST)), Err(error) if error.kind() == io::ErrorKind::NotFound) {
+            return Err(none(&path));
         }
         let state = State { root: path.clone(), writing: None, open: BTreeMap::new() };
         Ok(Self { path, state: Mutex::new(state) })

@@ -184,10 +184,30 @@ impl Server {
     }
 
     fn failure(&self, why: &str) -> Error {
-        let said = last_words(&std::fs::read(&self.log).unwrap_or_default());
+        let log = std::fs::read(&self.log).unwrap_or_default();
+        let folder = self.log.parent().unwrap_or(&self.log);
+        if is_full(folder) || tells_of_no_space(&log) {
+            let message = format!("no space is left in `{}`, where `{}` runs", folder.display(), self.name);
+            return Error::new(Class::Write, message)
+                .help("free some space there, or set `TMPDIR` to a folder that has more");
+        }
+        let said = last_words(&log);
         let said = if said.is_empty() { String::new() } else { format!("; it said: {said}") };
         Error::new(Class::Unreachable, format!("`{}` did not come up ({why}){said}", self.name))
     }
+}
+
+/// Whether nothing more can be written into a folder.
+fn is_full(folder: &Path) -> bool {
+    rustix::fs::statvfs(folder).is_ok_and(|found| found.f_bavail == 0 && found.f_blocks > 0)
+}
+
+/// Whether a server said in its last words that its disk is full; some remove what they wrote before they end.
+fn tells_of_no_space(log: &[u8]) -> bool {
+    let tail = String::from_utf8_lossy(&log[log.len().saturating_sub(64 << 10)..]).to_lowercase();
+    ["no space left on device", "errcode: 28", "disk is full", "disk quota exceeded"]
+        .iter()
+        .any(|words| tail.contains(words))
 }
 
 /// The last lines of a log, short, and without anything that could be one of our passwords.

@@ -45,6 +45,30 @@ async fn missing_jars_without_maven_are_told_with_both_remedies() {
     sandbox.assert_empty("after a failure");
 }
 
+#[tokio::test]
+async fn a_full_folder_is_told_as_such_and_by_its_name() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let sandbox = Sandbox::new();
+    let open = std::fs::Permissions::from_mode(0o755);
+    let programs = tempfile::Builder::new().prefix("programs-").permissions(open.clone()).tempdir().unwrap();
+    // What the installer says on a full disk, before it removes what it wrote.
+    let said = "ERROR: Error writing file './mysql/db.MAI' (Errcode: 28 \\\"No space left on device\\\")";
+    for program in ["mariadbd", "mariadb-install-db"] {
+        let path = programs.path().join(program);
+        std::fs::write(&path, format!("#!/bin/sh\necho \"{said}\" >&2\nexit 1\n")).unwrap();
+        std::fs::set_permissions(path, open.clone()).unwrap();
+    }
+    let provider = Process::new(sandbox.registry()).base(sandbox.base.path());
+    let provider = provider.search_path(vec![programs.path().to_owned()]);
+    let error = provider.lease(&Wanted::new([("billing", Kind::Mysql)])).await.unwrap_err();
+    assert_eq!(error.class(), Class::Write, "{error}");
+    let base = sandbox.base.path().display().to_string();
+    assert!(error.message().starts_with("no space is left in `") && error.message().contains(&base), "{error}");
+    assert!(!error.message().contains("Errcode"), "{error}");
+    assert!(error.help_text().is_some_and(|help| help.contains("`TMPDIR`")), "{error}");
+    sandbox.assert_empty("after a failure");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_failing_server_takes_the_whole_lease_down_and_tells_why() {
     let sandbox = Sandbox::new();

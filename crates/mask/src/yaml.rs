@@ -11,6 +11,9 @@ pub use serde_saphyr::Spanned;
 /// The most mistakes that are told at once.
 const MOST_FINDINGS: usize = 50;
 
+/// The code of a text that can't be read.
+pub(crate) const UNREADABLE: &str = "YAML-001";
+
 /// The largest document that is read, in bytes.
 pub const MAX_BYTES: usize = 4 << 20;
 
@@ -39,7 +42,7 @@ pub fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T> {
         let again = findings.iter().any(|finding: &Finding| finding.site.span == span);
         // What follows from taking an entry out is no finding of the text as it stands.
         if findings.is_empty() || (is_unknown && !again) {
-            findings.push(Finding::error("YAML-001", Site::default().with_span(span), message));
+            findings.push(Finding::error(UNREADABLE, Site::default().with_span(span), message));
         }
         match next.filter(|_| !again && findings.len() < MOST_FINDINGS) {
             Some(next) => rest = next,

@@ -163,6 +163,24 @@ async fn every_type_comes_back_as_it_was() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_moment_that_cannot_be_carried_is_told_with_its_field() {
+    Server::with(Kind::Postgres, async |server| {
+        let sql = "CREATE TABLE t (id int, at timestamptz); INSERT INTO t VALUES (1, '294246-12-31'), (2, 'infinity')";
+        let dsn = server.with_tables(sql).await;
+        let source = Postgres.source(&dsn, &scope()).await.expect("opens");
+        let table = source.describe().await.expect("describes").entities[0].clone();
+        assert_eq!(conformance::count(&*source, conformance::everything(&table)).await.expect("reads"), 2);
+        server.run(&dsn, "INSERT INTO t VALUES (3, '294260-01-01')").await;
+        let error = conformance::count(&*source, conformance::everything(&table)).await.expect_err("beyond the range");
+        assert_eq!(error.class(), reenact_model::Class::Input);
+        let told = error.to_string();
+        assert!(told.starts_with("s/public.t.at: a moment lies beyond the year 294246"), "{told}");
+        assert!(told.contains("help:") && !told.contains("294260"), "{told}");
+    })
+    .await;
+}
+
 const SHAPES: &str = "
     CREATE TABLE parent (id int PRIMARY KEY, at date NOT NULL, note text);
     CREATE TABLE child_a (CHECK (at < '2020-01-01')) INHERITS (parent);

@@ -156,3 +156,39 @@ async fn a_source_makes_no_file() {
     assert_eq!(error.class(), Class::Unreachable);
     assert!(!path.exists());
 }
+
+#[tokio::test]
+async fn triggers_of_a_target_stay_and_do_not_fire() {
+    let files = Files::new();
+    let tables = "CREATE TABLE a (id INTEGER PRIMARY KEY, b_id INTEGER REFERENCES b); CREATE TABLE b (id INTEGER PRIMARY KEY, a_id INTEGER NOT NULL REFERENCES a);";
+    let rows = "INSERT INTO a VALUES (1, NULL), (2, 10); INSERT INTO b VALUES (10, 1);";
+    let triggers = "CREATE TABLE log (what TEXT);
+        CREATE TRIGGER \"in \"\"A\" BEFORE INSERT ON A BEGIN SELECT raise(ABORT, 'fired; no'); END;
+        CREATE TRIGGER up AFTER UPDATE OF b_id ON a WHEN new.id > 0 BEGIN INSERT INTO log VALUES ('up'); UPDATE b SET a_id = 2; END;
+        CREATE TRIGGER made AFTER INSERT ON b BEGIN INSERT INTO log VALUES ('b'); END;";
+    let from = files.with(&format!("{tables} CREATE TABLE log (what TEXT); {rows}")).await;
+    let to = files.with(&format!("{tables} {triggers}")).await;
+    let scope = Scope { service: "s".into(), ..Scope::default() };
+    let before = schema(&to).await;
+    assert_eq!(before.len(), 3);
+    conformance::round_trip(&Sqlite, &scope, &from, &to).await.expect("a round trip");
+    assert_eq!(schema(&to).await, before);
+    // A load that breaks off leaves them as well.
+    let other = files.with(&format!("{tables} {triggers}")).await;
+    Sqlite.mark(&other).await.expect("marks");
+    let mut target = Sqlite.target(&other, "s").await.expect("a target");
+    target.gates(&[]).await.expect("a target");
+    let catalog = Sqlite.source(&other, &scope).await.expect("a source").describe().await.expect("describes");
+    let entity = catalog.entity("a").expect("a table").clone();
+    let step = reenact_stores::LoadStep::Insert { entity, later: Vec::new() };
+    let broken = futures::stream::once(async { Err(reenact_model::Error::new(Class::Bundle, "broken off")) });
+    target.load(&step, Box::pin(broken)).await.expect_err("breaks off");
+    assert_eq!(schema(&other).await, before);
+}
+
+/// The triggers of a file, by name.
+async fn schema(dsn: &Dsn) -> Vec<(String, String)> {
+    let mut connection = SqliteConnectOptions::from_str(dsn.expose()).expect("a url").connect().await.expect("opens");
+    let sql = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY name";
+    sqlx::query_as(sql).fetch_all(&mut connection).await.expect("reads")
+}

@@ -144,6 +144,11 @@ pub(crate) async fn capture(args: Capture, json: bool) -> Result<u8> {
         capture::capture(&pipeline, &policy, agents, &seeds, &writer, &signing, expires, &reviewed, &render::Progress)
             .await?;
     show_captured(&done, &args.to, json);
+    if render::written().is_err() {
+        // Nobody should capture again for want of a report.
+        let (bundle, to) = (done.bundle, args.to.display());
+        render::line(&format!("the bundle {bundle} is finished and stands in {to}; `reenact inspect {to}` shows it"));
+    }
     Ok(0)
 }
 

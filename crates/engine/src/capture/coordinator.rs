@@ -119,8 +119,9 @@ async fn run(
     within_limits(&pipeline.limits, &collected)?;
     let queries = agents.keys().cloned().zip(collected.iter().map(|c| c.queries)).collect();
     for (service, collected) in agents.keys().zip(&collected) {
-        let read = parts.iter_mut().find(|p| p.service == *service && !matches!(p.part, Part::Group(_)));
-        read.into_iter().for_each(|part| part.gaps.extend(collected.gaps.iter().cloned()));
+        if let Some(read) = parts.iter_mut().find(|p| p.service == *service && !matches!(p.part, Part::Group(_))) {
+            read.gaps.extend(collected.gaps.iter().cloned());
+        }
     }
     let late: u64 = collected.iter().map(|c| c.late).sum();
     let grade = grade(&parts, late);

@@ -99,6 +99,14 @@ impl LocalAgent {
     }
 }
 
+/// An error with the place where its service is declared, if the service did not answer or did not let us in.
+fn declared(service: &Service, error: Error) -> Error {
+    match error.class() {
+        Class::Unreachable => error.at(Site::service(&service.name).with_span(Some(service.span.clone()))),
+        _ => error,
+    }
+}
+
 fn unprepared() -> Error {
     Error::new(Class::Unexpected, "an agent was asked before it was prepared")
 }
@@ -140,6 +148,7 @@ impl Agent for LocalAgent {
     }
 
     async fn estimate(&mut self) -> Result<Vec<Estimated>> {
+        let service = self.service.clone();
         let source = self.source.as_ref().ok_or_else(unprepared)?;
         let state = self.state.as_ref().ok_or_else(unprepared)?;
         let mut questions = Vec::new();
@@ -164,7 +173,11 @@ impl Agent for LocalAgent {
                 limit: None,
                 ordered: false,
             };
-            out.push(Estimated { entity: end.entity.clone(), what, estimate: source.estimate(&read).await? });
+            out.push(Estimated {
+                entity: end.entity.clone(),
+                what,
+                estimate: source.estimate(&read).await.map_err(|e| declared(&service, e))?,
+            });
         }
         Ok(out)
     }
@@ -177,7 +190,8 @@ impl Agent for LocalAgent {
             if let (What::Root(root), Some(sealed)) = (step.what, &step.keys) {
                 let values: Vec<Key> = self.key.open(sealed)?;
                 out.roots.push((root, self.pseudonyms(root, &step.entity, &values)?));
-                let (new, missed) = self.ask_root(step, &values, &mut leads).await?;
+                let asked = self.ask_root(step, &values, &mut leads).await;
+                let (new, missed) = asked.map_err(|e| declared(&self.service, e))?;
                 out.rows.push(new);
                 out.missed.extend((!missed.is_empty()).then_some((position, missed)));
                 continue;
@@ -197,7 +211,8 @@ impl Agent for LocalAgent {
                 }
                 state.asked.entry((step.what, step.levels)).or_default().extend(wanted);
             }
-            out.rows.push(self.ask(step, keys, &mut leads, false).await?.new);
+            let answer = self.ask(step, keys, &mut leads, false).await;
+            out.rows.push(answer.map_err(|e| declared(&self.service, e))?.new);
         }
         let state = self.state.as_ref().ok_or_else(unprepared)?;
         let mut leads: Vec<_> = leads.into_iter().collect();
@@ -278,7 +293,9 @@ impl Agent for LocalAgent {
             }
             let member = writer.member(&entity.entity)?;
             let (back, sealed) =
-                collect_entity(&**source, reads, masker, member, &mut budget, &state.setup.relationships).await?;
+                collect_entity(&**source, reads, masker, member, &mut budget, &state.setup.relationships)
+                    .await
+                    .map_err(|e| declared(&self.service, e))?;
             masker = back;
             out.sealed.extend(sealed.iter().map(|(_, sealed)| sealed.clone()));
             state.written.extend(sealed);

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use reenact_model::names::split_unquoted;
 use reenact_model::{FieldId, Finding, Site, Span};
 
-use super::syntax::{Document, DomainText, RuleText, Scalars};
+use super::syntax::{Document, DomainText, Includes, RuleText, Scalars};
 use super::text::{MAX_DEPTH, PolicyText, beside};
 use super::{
     Does, Domain, Keep, Policy, Rule, Selector, SubjectField, Undecided, expect, mask_use, partition, profiles,
 };
-use crate::yaml::{self, Spanned};
+use crate::yaml::{self, Spanned, UNREADABLE};
 
 /// What a rule writes to accept that a field has few values.
 const FEW_VALUES: &str = "few-values";
@@ -38,6 +38,15 @@ struct Names {
     /// Domains that are declared and have a finding.
     broken: Vec<String>,
     rules: Vec<String>,
+    /// Whether these are all: a file that can't be read may declare others.
+    complete: bool,
+}
+
+/// The document in place of one that can't be read: nothing but what it includes, as far as that can be told.
+pub(super) fn only_includes(text: &PolicyText) -> Option<Document> {
+    let includes = yaml::read_some::<Includes>(&text.text).ok()?.include;
+    let document: Document = yaml::read(&text.file, "version: 1").ok()?;
+    Some(Document { include: includes, ..document })
 }
 
 /// Makes one policy of a text and of all that it includes.
@@ -45,9 +54,10 @@ pub(super) fn resolve(text: &PolicyText, document: Document, findings: &mut Vec<
     let mut parts = Vec::new();
     let mut chain = Vec::new();
     gather(text, &text.file, document, &mut chain, &mut parts, findings);
+    let complete = !findings.iter().any(|finding| finding.code == UNREADABLE);
     let profiles = with_profiles(&mut parts, findings);
     let undecided = undecided(&parts, findings);
-    let names = names(&mut parts, findings);
+    let names = names(&mut parts, complete, findings);
     let mut rules: Vec<Arc<Rule>> = Vec::new();
     let mut tests = Vec::new();
     let mut seen: Vec<String> = Vec::new();
@@ -118,7 +128,12 @@ fn gather(
         }
         match yaml::read::<Document>(&name, text.source(&name).unwrap_or_default()) {
             Ok(document) => gather(text, &name, document, chain, parts, findings),
-            Err(error) => findings.extend(error.findings().iter().cloned()),
+            // Told once, however many files include it.
+            Err(error) => {
+                let new: Vec<Finding> =
+                    error.findings().iter().filter(|new| !findings.contains(new)).cloned().collect();
+                findings.extend(new);
+            }
         }
     }
     chain.pop();
@@ -169,8 +184,9 @@ fn undecided(parts: &[Part], findings: &mut Vec<Finding>) -> Undecided {
 }
 
 /// What the files declare, taken out of them.
-fn names(parts: &mut [Part], findings: &mut Vec<Finding>) -> Names {
-    let mut names = Names { classes: Classes::new(), domains: BTreeMap::new(), broken: Vec::new(), rules: Vec::new() };
+fn names(parts: &mut [Part], complete: bool, findings: &mut Vec<Finding>) -> Names {
+    let mut names =
+        Names { classes: Classes::new(), domains: BTreeMap::new(), broken: Vec::new(), rules: Vec::new(), complete };
     let mut classes: BTreeMap<String, (String, Vec<Spanned<String>>)> = BTreeMap::new();
     for part in parts {
         let file = &part.file;
@@ -196,7 +212,7 @@ fn names(parts: &mut [Part], findings: &mut Vec<Finding>) -> Names {
     }
     for name in classes.keys() {
         let mut fields = Vec::new();
-        flatten(name, &classes, &mut Vec::new(), &mut fields, findings);
+        flatten(name, &classes, complete, &mut Vec::new(), &mut fields, findings);
         names.classes.insert(name.clone(), fields);
     }
     names
@@ -228,6 +244,7 @@ fn domain_of(file: &str, name: String, domain: &DomainText, names: &mut Names, f
 fn flatten(
     name: &str,
     classes: &BTreeMap<String, (String, Vec<Spanned<String>>)>,
+    complete: bool,
     chain: &mut Vec<String>,
     out: &mut Vec<(String, Span)>,
     findings: &mut Vec<Finding>,
@@ -241,12 +258,13 @@ fn flatten(
             continue;
         };
         let wrong = match (classes.contains_key(inner), chain.iter().any(|outer| outer == inner)) {
+            (false, _) if !complete => continue,
             (false, _) => Some(format!("there is no class `{inner}`")),
             (_, true) => Some(format!("the class `{inner}` holds itself")),
             _ => None,
         };
         match wrong {
-            None => flatten(inner, classes, chain, out, findings),
+            None => flatten(inner, classes, complete, chain, out, findings),
             // Told by the class itself, and not again by each that holds it.
             Some(message) if chain.len() == 1 || chain[0] == inner => {
                 let site = Site::default().with_span(Some(span));
@@ -291,7 +309,7 @@ fn one_rule(file: &str, built_in: bool, rule: &RuleText, names: &Names, findings
         match names.classes.get(class) {
             Some(members) => fields.extend(members.iter().cloned()),
             // A profile has rules for classes that a policy need not have.
-            None if built_in => {}
+            None if built_in || !names.complete => {}
             None => {
                 let span = rule.class.as_ref().map_or(span.clone(), |classes| at(classes.referenced));
                 findings.push(
@@ -325,7 +343,7 @@ fn one_rule(file: &str, built_in: bool, rule: &RuleText, names: &Names, findings
             Err(message) => findings.push(Finding::error("POL-012", site(&span), message)),
         }
     }
-    for other in rule.overrides.iter().filter(|other| !names.rules.contains(&other.value)) {
+    for other in rule.overrides.iter().filter(|other| names.complete && !names.rules.contains(&other.value)) {
         let message = format!("there is no rule `{}` to override", other.value);
         findings.push(Finding::error("POL-015", site(&at(other.referenced)), message));
     }
@@ -395,7 +413,8 @@ fn does(
     let site = |span: &Span| Site::default().with_rule(&rule.name.value).with_span(Some(span.clone()));
     match (&rule.domain, &rule.mask, &rule.keep) {
         (Some(domain), None, None) => {
-            if !names.domains.contains_key(&domain.value) && !names.broken.contains(&domain.value) {
+            let known = names.domains.contains_key(&domain.value) || names.broken.contains(&domain.value);
+            if !known && names.complete {
                 let message = format!("there is no domain `{}`", domain.value);
                 let site = site(&yaml::span(file, &domain.referenced));
                 findings.push(Finding::error("POL-007", site, message).help("declare it under `domains:`"));

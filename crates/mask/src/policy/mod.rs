@@ -176,8 +176,15 @@ impl Policy {
     /// # Errors
     /// [`Class::Input`] with all findings, each at its place.
     pub fn read(text: &PolicyText) -> Result<Self> {
-        let document: syntax::Document = yaml::read(&text.file, &text.text)?;
         let mut findings = Vec::new();
+        let document = match yaml::read::<syntax::Document>(&text.file, &text.text) {
+            Ok(document) => document,
+            // What stands in the files that it includes is told as well.
+            Err(error) => {
+                findings.extend(error.findings().iter().cloned());
+                assemble::only_includes(text).filter(|_| !findings.is_empty()).ok_or(error)?
+            }
+        };
         let policy = assemble::resolve(text, document, &mut findings);
         match Error::from_findings(Class::Input, &format!("`{}` has mistakes", text.file), &findings) {
             Some(error) => Err(error),

@@ -79,6 +79,37 @@ fn findings_name_the_file_they_are_in() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_hides_no_finding_of_another() {
+    let main = MAIN.replace("domain: user", "mask: nonsense");
+    let rules = RULES.replace("mask: email", "mask: rubbish")
+        + "  - { name: of another, on: [ shop/users.name ], domain: user, overrides: [ ids ] }\n";
+    let broken = "version: 1\nrulez: []\n";
+    // An included file: what else is wrong is told, and nothing that it may have declared is missed.
+    let told =
+        findings(&[("policies/shop.yaml", &main), ("common/domains.yaml", broken), ("policies/rules.yaml", &rules)]);
+    for part in [
+        "YAML-001 common/domains.yaml:2:1",
+        "POL-005 rule `ids`, policies/shop.yaml:4:",
+        "POL-005 rule `mail`, policies/rules.yaml:5:",
+    ] {
+        assert!(told.contains(part), "{part}\n{told}");
+    }
+    assert_eq!(told.lines().count(), 3, "{told}");
+    // The policy itself, and an included file as well.
+    let main = main + "rulez: []\n";
+    let told =
+        findings(&[("policies/shop.yaml", &main), ("common/domains.yaml", broken), ("policies/rules.yaml", &rules)]);
+    for part in [
+        "YAML-001 policies/shop.yaml:5:1",
+        "YAML-001 common/domains.yaml:2:1",
+        "POL-005 rule `mail`, policies/rules.yaml:5:",
+    ] {
+        assert!(told.contains(part), "{part}\n{told}");
+    }
+    assert_eq!(told.lines().count(), 3, "{told}");
+}
+
+#[test]
 fn circles_strangers_and_crowds_are_refused() {
     let circle = "version: 1\ninclude: [ shop.yaml ]\n";
     let told =

@@ -157,14 +157,18 @@ mod tests {
 
     fn seen(from: i64, to: i64, records: &[i64]) -> Seen {
         let mut seen = Seen::new(Range { partition: 0, from, to });
-        records.iter().for_each(|offset| seen.record(*offset));
+        for offset in records {
+            seen.record(*offset);
+        }
         seen.until(to);
         seen
     }
 
     fn told(scans: &[Seen], to: i64) -> Vec<String> {
         let gaps = Gaps::default();
-        scans.iter().for_each(|seen| gaps.add("t", seen));
+        for seen in scans {
+            gaps.add("t", seen);
+        }
         gaps.told(&[("t".to_owned(), vec![Range { partition: 0, from: 0, to }])].into())
     }
 

@@ -261,6 +261,16 @@ fn failure(error: &sqlx::Error) -> Error {
     Error::new(class, super::coded(what, Some(&format!("MySQL error {number}"))))
 }
 
+/// The same for a statement that reads a table, with the statement that would allow it.
+fn unread(error: &sqlx::Error, entity: &Entity) -> Error {
+    let failed = failure(error);
+    if matches!(number(error), Some(1142 | 1143)) {
+        let table = quote(&super::table_name(entity));
+        return failed.help(format!("run `GRANT SELECT ON {table} TO` the URL's account, in the URL's database"));
+    }
+    failed
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ use reenact_model::catalog::Condition;
 use reenact_model::{Class, Entity, Error, Field, FieldPath, Relationship, Result, Site, ValueType, canonical};
 use sqlx::AssertSqlSafe;
 
-use super::{Database, cell, failure, hexadecimal, quote};
+use super::{Database, cell, hexadecimal, quote, unread};
 use crate::sql::{BATCH_BYTES, BATCH_ROWS, Rows, limited, read_columns, site, table_name, whole};
 use crate::stream::produce;
 use crate::{Match, Read, Selection};
@@ -191,7 +191,7 @@ pub(super) fn rows_of<'a>(database: &'a Database, entity: &Arc<Entity>, sql: Str
         let mut builders: Vec<Column> = fields.iter().map(|field| Column::new(field)).collect();
         let (mut held, mut bytes) = (0_usize, 0_usize);
         loop {
-            let row = rows.try_next().await.map_err(|error| failure(&error).at(site()))?;
+            let row = rows.try_next().await.map_err(|error| unread(&error, &entity).at(site()))?;
             if let Some(row) = &row {
                 for (at, builder) in builders.iter_mut().enumerate() {
                     let value = cell(row, at);

@@ -221,11 +221,17 @@ impl Decoder {
                 Ok(length) => {
                     let (value, rest) = rest.split_at(length);
                     column.push(value, &mut self.scratch).map_err(|bad| {
-                        let message = match bad {
-                            Bad::Form => "the server's data has another form than the column's type",
-                            Bad::Range => "a moment lies beyond the year 294246 and can't be carried",
+                        let (message, help) = match bad {
+                            Bad::Form => (
+                                "the server's data has another form than the column's type",
+                                "check that what answers is PostgreSQL, and not what rewrites its answers",
+                            ),
+                            Bad::Range => (
+                                "a moment lies beyond the year 294246 and can't be carried",
+                                "correct the record (`infinity` is carried), or leave it out by a narrower root, or the table by the service's `exclude`",
+                            ),
                         };
-                        Error::new(Class::Input, message).at(site(&self.entity, &self.names[at]))
+                        Error::new(Class::Input, message).at(site(&self.entity, &self.names[at])).help(help)
                     })?;
                     data = rest;
                 }

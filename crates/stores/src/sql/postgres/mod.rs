@@ -149,9 +149,10 @@ fn failure(error: &sqlx::Error) -> Error {
 /// The same for a statement that reads a table, with the statement that would allow it.
 fn unread(error: &sqlx::Error, dsn: &Dsn, id: &EntityId) -> Error {
     let failed = failure(error);
-    let (Some("42501"), Ok(options)) =
-        (error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref(), PgConnectOptions::from_str(dsn.expose()))
-    else {
+    let (Some("42501"), Ok(options)) = (
+        error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref(),
+        PgConnectOptions::from_str(dsn.expose()),
+    ) else {
         return failed;
     };
     let (schema, table, role) = (id.parts().swap_remove(0), table(id), quote(options.get_username()));

@@ -1,7 +1,9 @@
 //! The writing side of a SQLite file.
 //!
 //! Hidden here: how tagged values become values of their class again: many rows to a statement, one transaction to a step.
-//! Foreign keys are not enforced by this connection; the engine checks each reference by query afterwards.
+//! Foreign keys are not enforced by this connection; the engine checks each reference by query afterwards. Triggers of a
+//! table that was there before are away while it is loaded: they are dropped and made again within the step's transaction,
+//! so that a load that is killed costs none.
 
 use std::sync::Arc;
 
@@ -104,26 +106,31 @@ impl Target for SqliteTarget {
         own_entity(&self.own().await?, entity)?;
         let site = || Site::entity(&entity.id);
         let mut connection = self.database.connection.lock().await;
-        let run = async |connection: &mut SqliteConnection, sql: &'static str| {
-            sqlx::raw_sql(sql).execute(connection).await.map(|_| ()).map_err(|error| failure(&error).at(site()))
+        let run = async |connection: &mut SqliteConnection, sql: String| {
+            let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await;
+            done.map(|_| ()).map_err(|error| failure(&error).at(site()))
         };
-        run(&mut connection, "BEGIN IMMEDIATE").await?;
+        run(&mut connection, "BEGIN IMMEDIATE".to_owned()).await?;
         let mut rows = 0;
         let result = async {
+            let triggers = set_aside(&mut connection, entity).await?;
             while let Some(batch) = batches.try_next().await? {
                 rows += match step {
                     LoadStep::Insert { entity, later } => insert(&mut connection, entity, later, &batch).await?,
                     LoadStep::Patch { entity, columns } => patch(&mut connection, entity, columns, &batch).await?,
                 };
             }
+            for statement in triggers {
+                run(&mut connection, statement).await?;
+            }
             Ok(())
         }
         .await;
         match result {
-            Ok(()) => run(&mut connection, "COMMIT").await?,
+            Ok(()) => run(&mut connection, "COMMIT".to_owned()).await?,
             Err(error) => {
                 // The first error is the one to tell, whether or not the roll-back works.
-                let _ = run(&mut connection, "ROLLBACK").await;
+                let _ = run(&mut connection, "ROLLBACK".to_owned()).await;
                 return Err(error);
             }
         }
@@ -157,6 +164,20 @@ impl Target for SqliteTarget {
         };
         dangling(|read| read::batches(&self.database, read), anti_join, edge, child, parent).await
     }
+}
+
+/// Drops the triggers of an entity's table; gives the statements that make them again.
+async fn set_aside(connection: &mut SqliteConnection, entity: &Entity) -> Result<Vec<String>> {
+    let failed = |error: sqlx::Error| failure(&error).at(Site::entity(&entity.id));
+    let sql =
+        "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE ORDER BY rowid";
+    let found: Vec<(String, String)> =
+        sqlx::query_as(sql).bind(table_name(entity)).fetch_all(&mut *connection).await.map_err(failed)?;
+    for (name, _) in &found {
+        let drop = AssertSqlSafe(format!("DROP TRIGGER {}", quote(name)));
+        sqlx::raw_sql(drop).execute(&mut *connection).await.map_err(failed)?;
+    }
+    Ok(found.into_iter().map(|(_, statement)| statement).collect())
 }
 
 /// The cells of some columns of a batch, in the order asked.
