@@ -117,8 +117,10 @@ pub(crate) fn decisions(decisions: &[reenact_mask::Decision]) -> String {
     let rows: Vec<Vec<String>> = decisions
         .iter()
         .map(|d| {
-            let what = reenact_review::diff::words(&d.action);
-            vec![d.field.to_string(), what, d.rule.clone().unwrap_or_default()]
+            let what = reenact_review::diff::decided(d);
+            let rules: Vec<&str> =
+                d.rule.iter().chain(d.when.as_ref().map(|when| &when.rule)).map(String::as_str).collect();
+            vec![d.field.to_string(), what, rules.join(", ")]
         })
         .collect();
     render::table(&["field", "decision", "rule"], &rows)

@@ -32,6 +32,12 @@ pub trait Agent: Send {
     /// Pins a part, with what was scouted so far; what was scouted is then forgotten, to be scouted again in the pin.
     async fn pin(&mut self, part: Part) -> Result<Pinned>;
 
+    /// What its records answered to the conditions of other services' rules: a truth value for each key, sealed to their agents.
+    async fn verdicts(&mut self) -> Result<Vec<(String, SealedBox)>>;
+
+    /// Takes another agent's answers.
+    async fn heed(&mut self, verdicts: SealedBox) -> Result<()>;
+
     /// Reads, masks and seals every record that was scouted.
     async fn collect(&mut self) -> Result<Collected>;
 

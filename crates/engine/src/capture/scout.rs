@@ -1,8 +1,9 @@
 //! What an agent knows of its entities while the closure grows: what was asked, what was found, where it leads.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use reenact_mask::Plan;
 use reenact_model::captured::Extractor;
 use reenact_model::{Captured, Entity, Key, KeySet, Result, Via};
 use reenact_stores::{Match, Read, Selection};
@@ -19,6 +20,9 @@ pub(super) struct EntityState {
     /// Edges whose parent end this entity is.
     incoming: Vec<(usize, Extractor)>,
     columns: Vec<String>,
+    /// Edges along which conditions on this entity's records are asked, and those along which its records carry them.
+    judged: BTreeSet<usize>,
+    carries: BTreeSet<usize>,
     /// Records by key: how they came, and how many edges of children were followed.
     found: BTreeMap<Key, (Via, u32)>,
     /// For an entity without a key: the questions that gave its records.
@@ -40,6 +44,8 @@ impl EntityState {
             outgoing: Vec::new(),
             incoming: Vec::new(),
             columns: Vec::new(),
+            judged: BTreeSet::new(),
+            carries: BTreeSet::new(),
             found: BTreeMap::new(),
             matches: Vec::new(),
             whole: None,
@@ -67,6 +73,24 @@ impl EntityState {
         columns.dedup();
         state.columns = columns;
         Ok(state)
+    }
+
+    /// Minds the conditions of a plan: reads what they look at, and asks along what they are carried along.
+    pub(super) fn carry(&mut self, plan: &Plan) {
+        self.carries = plan.carries_along(&self.entity.id.service);
+        for (edge, columns) in plan.asked_along(&self.entity.id.service) {
+            if self.incoming.iter().any(|(own, _)| *own == edge) {
+                self.judged.insert(edge);
+                self.columns.extend(columns);
+            }
+        }
+        self.columns.sort();
+        self.columns.dedup();
+    }
+
+    /// Whether conditions on its records are asked along an edge.
+    pub(super) fn is_judged(&self, edge: usize) -> bool {
+        self.judged.contains(&edge)
     }
 
     /// The columns that scouting reads; one at least.
@@ -100,7 +124,7 @@ impl EntityState {
             }
         }
         for (edge, extractor) in &self.outgoing {
-            if self.whole.is_some() && skips(setup, *edge) {
+            if self.whole.is_some() && self.skips(setup, *edge) {
                 continue;
             }
             gather(leads, (What::Parent(*edge), 0), rows.keys(extractor)?, &expand);
@@ -121,7 +145,8 @@ impl EntityState {
     /// Whether a whole entity must be scanned for where it leads: to parents, or to the children that a root asks for.
     pub(super) fn leads_somewhere(&self, setup: &Setup, levels: u32) -> bool {
         let asked = |edge: &usize| levels > 0 || setup.roots.iter().any(|root| root.along.contains(edge));
-        self.outgoing.iter().any(|(edge, _)| !skips(setup, *edge)) || self.incoming.iter().any(|(edge, _)| asked(edge))
+        self.outgoing.iter().any(|(edge, _)| !self.skips(setup, *edge))
+            || self.incoming.iter().any(|(edge, _)| asked(edge))
     }
 
     /// Remembers a question about an entity without a key.
@@ -186,6 +211,14 @@ impl EntityState {
         }
     }
 
+    /// A foreign key between entities that are both taken whole leads nowhere new, and the server holds it; a condition that is
+    /// carried along it has to be asked all the same.
+    fn skips(&self, setup: &Setup, n: usize) -> bool {
+        let edge = &setup.relationships[n];
+        let both = setup.whole.contains(&edge.parent.entity) && setup.whole.contains(&edge.child.entity);
+        edge.declared && both && !self.carries.contains(&n)
+    }
+
     fn read(&self, selection: Selection, via: Via, limit: u64) -> Read {
         Read {
             entity: Arc::clone(&self.entity),
@@ -224,12 +257,6 @@ impl EntityState {
         }
         out
     }
-}
-
-/// A foreign key between entities that are both taken whole leads nowhere new, and the server holds it.
-fn skips(setup: &Setup, edge: usize) -> bool {
-    let edge = &setup.relationships[edge];
-    edge.declared && setup.whole.contains(&edge.parent.entity) && setup.whole.contains(&edge.child.entity)
 }
 
 fn gather(leads: &mut Leads, to: (What, u32), keys: Vec<Vec<Key>>, expand: &[bool]) {

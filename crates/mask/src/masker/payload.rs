@@ -16,8 +16,8 @@ use reenact_model::{Class, Error, Path, Result, Site, ValueType};
 use super::lock;
 use super::subject::Rows;
 use super::worker::Worker;
-use crate::plan::LeafRule;
-use crate::policy::Undecided;
+use crate::plan::{LeafRule, choose, decide};
+use crate::policy::{Rule, Undecided};
 
 /// The most paths whose rule is remembered.
 const PATHS: usize = 1 << 16;
@@ -33,14 +33,30 @@ pub(crate) enum Origin {
     Reference,
 }
 
+impl Origin {
+    /// Where it comes from if it may come from either; what may be an original is taken for one.
+    pub(crate) fn or(self, other: Self) -> Self {
+        if self == other { self } else { Self::Original }
+    }
+}
+
+/// The rules that decide a path.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Chosen {
+    /// Without a condition; none if no rule names it.
+    otherwise: Option<usize>,
+    /// For the records that fulfil its condition.
+    fulfilled: Option<usize>,
+}
+
 /// A column of payloads.
 pub(crate) struct Payload {
     pub(super) decoder: Decoder,
     pub(super) leaves: Vec<(LeafRule, Option<Mutex<Worker>>)>,
     pub(super) redact: Worker,
     pub(super) undecided: Undecided,
-    /// Which rule decides a path; `None` for no rule.
-    pub(super) known: HashMap<Path, Option<usize>>,
+    /// Which rules decide a path.
+    pub(super) known: HashMap<Path, Chosen>,
 }
 
 /// The paths that it met may hold data, so it tells how many rules it has.
@@ -69,7 +85,8 @@ impl Payload {
                 continue;
             };
             // An empty payload holds nothing (a tombstone is NULL, and an emptied message is empty).
-            let mut masked = if original.is_empty() { Vec::new() } else { self.payload(original, row, &mut unknown)? };
+            let mut masked =
+                if original.is_empty() { Vec::new() } else { self.payload(original, row, rows, &mut unknown)? };
             if value == ValueType::Tagged {
                 masked.insert(0, canonical::class_of(array, value, row));
             }
@@ -102,14 +119,23 @@ impl Payload {
     /// # Errors
     /// If rules disagree on it.
     pub(crate) fn origin(&mut self, path: &Path) -> Result<Origin> {
-        Ok(match self.rule(path)?.map(|n| &self.leaves[n]) {
+        let chosen = self.rules(path)?;
+        let origin = |n: Option<usize>| match n.map(|n| &self.leaves[n]) {
             None | Some((_, Some(_))) => Origin::Mask,
             Some((leaf, None)) if leaf.rule.is_reference() => Origin::Reference,
             Some((_, None)) => Origin::Original,
-        })
+        };
+        let otherwise = origin(chosen.otherwise);
+        Ok(chosen.fulfilled.map_or(otherwise, |n| otherwise.or(origin(Some(n)))))
     }
 
-    fn payload(&mut self, original: &[u8], row: usize, unknown: &mut BTreeSet<Path>) -> Result<Vec<u8>> {
+    fn payload(
+        &mut self,
+        original: &[u8],
+        row: usize,
+        rows: Rows<'_>,
+        unknown: &mut BTreeSet<Path>,
+    ) -> Result<Vec<u8>> {
         let undecodable = || {
             Error::new(Class::Policy, "a payload can't be decoded as declared")
                 .help("mend the declaration, or decide the whole payload by a rule without a path")
@@ -118,7 +144,7 @@ impl Payload {
         let mut failed = None;
         node.leaves_mut(&mut |path, leaf| {
             if failed.is_none() && *leaf != Node::Null {
-                failed = self.mask_leaf(path, leaf, row, unknown).err();
+                failed = self.mask_leaf(path, leaf, (row, rows), unknown).err();
             }
         });
         if let Some(error) = failed {
@@ -130,9 +156,15 @@ impl Payload {
         })
     }
 
-    fn mask_leaf(&mut self, path: &Path, leaf: &mut Node, row: usize, unknown: &mut BTreeSet<Path>) -> Result<()> {
+    fn mask_leaf(
+        &mut self,
+        path: &Path,
+        leaf: &mut Node,
+        (row, rows): (usize, Rows<'_>),
+        unknown: &mut BTreeSet<Path>,
+    ) -> Result<()> {
         let Some(text) = leaf.canonical().map(std::borrow::Cow::into_owned) else { return Ok(()) };
-        let rule = self.rule(path)?;
+        let rule = self.rule_of(path, row, rows)?;
         if rule.is_none() {
             unknown.insert(self.generalised(path));
             if self.undecided == Undecided::Refuse {
@@ -169,7 +201,14 @@ impl Payload {
 
     /// The pseudonym of the text at a path.
     pub(super) fn leaf(&mut self, path: &Path, text: &str) -> Result<Option<String>> {
-        let Some(n) = self.rule(path)? else { return Ok(None) };
+        let chosen = self.rules(path)?;
+        if let Some(n) = chosen.fulfilled {
+            let rule = &self.leaves[n].0.rule;
+            return Err(Error::new(Class::Policy, "what becomes of this value depends on its record")
+                .help("give the whole record: in a test the payload under `with`; choose roots by a field whose rule has no condition")
+                .at(Site::default().with_rule(&rule.name).with_span(Some(rule.span.clone()))));
+        }
+        let Some(n) = chosen.otherwise else { return Ok(None) };
         match &self.leaves[n].1 {
             None => Ok(Some(text.to_owned())),
             Some(worker) => {
@@ -179,32 +218,45 @@ impl Payload {
         }
     }
 
-    fn rule(&mut self, path: &Path) -> Result<Option<usize>> {
+    /// The rule that decides a leaf of a row.
+    fn rule_of(&mut self, path: &Path, row: usize, rows: Rows<'_>) -> Result<Option<usize>> {
+        let chosen = self.rules(path)?;
+        let Some(n) = chosen.fulfilled else { return Ok(chosen.otherwise) };
+        let rule = &self.leaves[n].0.rule;
+        let fulfilled = rows.fulfilled.get(&rule.name).and_then(|which| which.get(row)).copied().ok_or_else(|| {
+            Error::new(Class::Unexpected, "a condition was not decided").at(Site::default().with_rule(&rule.name))
+        })?;
+        Ok(if fulfilled { Some(n) } else { chosen.otherwise })
+    }
+
+    fn rules(&mut self, path: &Path) -> Result<Chosen> {
         if let Some(known) = self.known.get(path) {
             return Ok(*known);
         }
-        let matching: Vec<usize> = (0..self.leaves.len()).filter(|n| self.leaves[*n].0.names(path)).collect();
-        let beaten = |n: &usize| {
-            matching.iter().any(|m| self.leaves[*m].0.rule.overrides.contains(&self.leaves[*n].0.rule.name))
-        };
-        let left: Vec<usize> = matching.iter().copied().filter(|n| !beaten(n)).collect();
-        let rule = |n: usize| &self.leaves[n].0.rule;
-        if let [first, rest @ ..] = left.as_slice()
-            && let Some(other) = rest.iter().find(|n| !rule(**n).agrees(rule(*first)))
-        {
-            let (a, b) = (&self.leaves[*first].0.rule, &self.leaves[*other].0.rule);
-            return Err(Error::new(
+        let matching: Vec<&Arc<Rule>> =
+            self.leaves.iter().filter(|(leaf, _)| leaf.names(path)).map(|(leaf, _)| &leaf.rule).collect();
+        let place = |rule: &Rule| self.leaves.iter().position(|(leaf, _)| leaf.rule.name == rule.name);
+        let otherwise = decide(matching.iter().copied(), |_| true).map_err(|(a, b)| {
+            Error::new(
                 Class::Policy,
                 format!("rules `{}` and `{}` decide {} differently", a.name, b.name, self.generalised(path)),
             )
             .help(format!("write `overrides: [{}]` in the rule that should win", b.name))
-            .at(Site::default().with_rule(&a.name).with_span(Some(a.span.clone()))));
-        }
-        let found = left.first().copied();
+            .at(Site::default().with_rule(&a.name).with_span(Some(a.span.clone())))
+        })?;
+        let fulfilled = choose(&matching, otherwise.map(|rule| &**rule)).map_err(|(rule, message, help)| {
+            Error::new(Class::Policy, format!("{}: {message}", self.generalised(path)))
+                .help(help)
+                .at(Site::default().with_rule(&rule.name).with_span(Some(rule.span.clone())))
+        })?;
+        let chosen = Chosen {
+            otherwise: otherwise.and_then(|rule| place(rule)),
+            fulfilled: fulfilled.and_then(|rule| place(rule)),
+        };
         if self.known.len() < PATHS {
-            self.known.insert(path.clone(), found);
+            self.known.insert(path.clone(), chosen);
         }
-        Ok(found)
+        Ok(chosen)
     }
 
     /// A path as it may be shown: a member's name that no rule mentions may be somebody's data, so it prints as `{key}`.

@@ -98,9 +98,9 @@ impl Searcher {
                         })?;
                     }
                 }
-                Column::Keep { reference: true } => {}
+                column if column.origin() == Origin::Reference => {}
                 column => {
-                    let made = matches!(column, Column::Apply(_));
+                    let made = column.origin() == Origin::Mask;
                     if let Some(group) = plain(&mut self.look, array, field.value, made) {
                         self.hits.entry(at(None)).or_insert(group);
                     }
