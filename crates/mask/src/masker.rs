@@ -17,10 +17,13 @@ use arrow::compute::{filter, filter_record_batch, interleave};
 use reenact_model::canonical::{Reader, Writer};
 use reenact_model::catalog::Role;
 use reenact_model::payload::Decoder;
-use reenact_model::{Captured, Class, EntityId, Error, Field, FieldId, FieldPath, Finding, Key, Path, Result, Site};
+use reenact_model::{
+    Captured, Class, EntityId, Error, Field, FieldId, FieldPath, Finding, Key, Path, Result, Site, Span,
+};
 
 use self::conditions::Conditions;
 pub use self::conditions::Verdicts;
+pub use self::payload::Named;
 pub(crate) use self::payload::{Origin, Payload};
 use self::subject::Rows;
 use self::worker::Worker;
@@ -184,6 +187,15 @@ impl Masker {
             .collect()
     }
 
+    /// The selectors of parts of payloads that only the data shows, and whether what was masked so far had one.
+    pub fn named(&self) -> Vec<Named> {
+        let payloads = self.columns.values().filter_map(|column| match column {
+            Column::Payload(payload) => Some(payload),
+            _ => None,
+        });
+        payloads.flat_map(|payload| payload.named()).collect()
+    }
+
     /// Answers the conditions that are asked of records along a relationship; those that do not belong are nobody's.
     ///
     /// # Errors
@@ -268,9 +280,30 @@ impl Masker {
                 redact: Worker::new(redaction(crate::kernels::Shape::leaf()), &self.keys, &self.seen),
                 undecided: *undecided,
                 known: HashMap::new(),
+                known_names: HashMap::new(),
+                renames: leaves.iter().any(|leaf| leaf.selectors.iter().any(|(selector, _)| selector.selects_names())),
+                met: BTreeSet::new(),
+                by_data: codec.known_paths().is_none(),
+                read: false,
             })),
         })
     }
+}
+
+/// A warning for each selector that named no part of any payload, as far as any was read.
+pub fn unmet(named: &[Named]) -> Vec<Finding> {
+    let mut places: BTreeMap<(&Span, &str, &str), bool> = BTreeMap::new();
+    for one in named {
+        *places.entry((&one.span, &one.rule, &one.selector)).or_default() |= one.met;
+    }
+    let unmet = places.into_iter().filter(|(_, met)| !met);
+    unmet
+        .map(|((span, rule, selector), _)| {
+            let site = Site::default().with_rule(rule).with_span(Some(span.clone()));
+            Finding::warning("POL-035", site, format!("`{selector}` names a part that no captured payload had"))
+                .help("mend the path if it is misspelt; if the part is only rare, nothing is to be done")
+        })
+        .collect()
 }
 
 /// Masks a column of the rows at hand; gives the paths of payloads that no rule names.

@@ -173,7 +173,7 @@ fn show_captured(done: &Captured, to: &Path, json: bool) {
             "format": "reenact/capture", "format_version": "1.0", "bundle": done.bundle.to_string(),
             "path": to.display().to_string(), "grade": done.record.grade, "records": total, "queries": queries,
             "entities": done.rows.iter().map(|(e, n)| (e.to_string(), n)).collect::<std::collections::BTreeMap<_, _>>(),
-            "residue": done.record.residue, "seeds": done.record.seeds, "dangling": done.record.dangling.iter().map(|d| d.keys.len()).sum::<usize>(),
+            "warnings": done.record.warnings, "residue": done.record.residue, "seeds": done.record.seeds, "dangling": done.record.dangling.iter().map(|d| d.keys.len()).sum::<usize>(),
         }));
         return;
     }
@@ -191,6 +191,7 @@ fn show_captured(done: &Captured, to: &Path, json: bool) {
         ));
     }
     render::out(&format!("bundle {} in {}", done.bundle, to.display()));
+    done.record.warnings.iter().for_each(render::finding);
     render::line(&format!(
         "\nnext: `reenact run {} -- YOUR TEST`, or `reenact inspect {}`",
         to.display(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use reenact_bundle::Sealed;
+use reenact_mask::masker::Named;
 use reenact_mask::{Approval, PolicyText, Salt};
 use reenact_model::catalog::Relationship;
 use reenact_model::{EntityId, FieldPath, Finding, Part, Result, ServiceCatalog};
@@ -182,6 +183,8 @@ pub struct Collected {
     pub sealed: Vec<Sealed>,
     /// Parts of payloads that no rule decides.
     pub unknown: Vec<Finding>,
+    /// The selectors of parts of payloads, and whether a payload had one.
+    pub named: Vec<Named>,
     /// References that dangle, as pseudonyms.
     pub dangling: Vec<Dangling>,
     /// Records that became known only after the pin, in a store that can't read back in time.

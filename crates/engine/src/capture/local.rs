@@ -391,6 +391,7 @@ impl Agent for LocalAgent {
         }
         out.bytes = budget.bytes;
         out.unknown = masker.unknown();
+        out.named = masker.named();
         state.masker = Some(masker);
         out.dangling = self.dangling()?;
         out.queries = self.source.as_ref().map_or(0, |s| s.queries());

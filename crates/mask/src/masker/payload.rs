@@ -11,13 +11,14 @@ use arrow::datatypes::DataType;
 use reenact_model::canonical;
 use reenact_model::names::Step;
 use reenact_model::payload::{Decoder, Node, cell};
-use reenact_model::{Class, Error, Path, Result, Site, ValueType};
+use reenact_model::{Class, Error, Path, Result, Site, Span, ValueType};
+use serde::{Deserialize, Serialize};
 
 use super::lock;
 use super::subject::Rows;
 use super::worker::Worker;
 use crate::plan::{LeafRule, choose, decide};
-use crate::policy::{Rule, Undecided};
+use crate::policy::{Rule, Selector, Undecided};
 
 /// The most paths whose rule is remembered.
 const PATHS: usize = 1 << 16;
@@ -40,6 +41,19 @@ impl Origin {
     }
 }
 
+/// A selector of parts of payloads that only the data shows, and whether the data had one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// The rule.
+    pub rule: String,
+    /// The selector, as the policy has it.
+    pub selector: String,
+    /// Where it stands.
+    pub span: Span,
+    /// Whether a payload had such a part.
+    pub met: bool,
+}
+
 /// The rules that decide a path.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Chosen {
@@ -57,6 +71,16 @@ pub(crate) struct Payload {
     pub(super) undecided: Undecided,
     /// Which rules decide a path.
     pub(super) known: HashMap<Path, Chosen>,
+    /// Which rules decide the name of the member at a path.
+    pub(super) known_names: HashMap<Path, Chosen>,
+    /// Whether any rule selects names of members.
+    pub(super) renames: bool,
+    /// Which selectors named a part that was there: leaf rule and selector.
+    pub(super) met: BTreeSet<(usize, usize)>,
+    /// Whether only the data shows what parts there are.
+    pub(super) by_data: bool,
+    /// Whether any payload was taken apart.
+    pub(super) read: bool,
 }
 
 /// The paths that it met may hold data, so it tells how many rules it has.
@@ -121,12 +145,24 @@ impl Payload {
     pub(crate) fn origin(&mut self, path: &Path) -> Result<Origin> {
         let chosen = self.rules(path)?;
         let origin = |n: Option<usize>| match n.map(|n| &self.leaves[n]) {
+            // The path may have had another name, by which a rule kept it.
+            None if self.renames => Origin::Original,
             None | Some((_, Some(_))) => Origin::Mask,
             Some((leaf, None)) if leaf.rule.is_reference() => Origin::Reference,
             Some((_, None)) => Origin::Original,
         };
         let otherwise = origin(chosen.otherwise);
         Ok(chosen.fulfilled.map_or(otherwise, |n| otherwise.or(origin(Some(n)))))
+    }
+
+    /// Where the name of the member at a path comes from.
+    ///
+    /// # Errors
+    /// If rules disagree on it.
+    pub(crate) fn origin_of_name(&mut self, path: &Path) -> Result<Origin> {
+        let chosen = self.chosen(path, true)?;
+        let masked = chosen.fulfilled.is_none() && chosen.otherwise.is_some_and(|n| self.leaves[n].1.is_some());
+        Ok(if masked { Origin::Mask } else { Origin::Original })
     }
 
     fn payload(
@@ -141,19 +177,79 @@ impl Payload {
                 .help("mend the declaration, or decide the whole payload by a rule without a path")
         };
         let mut node = self.decoder.decode(original).map_err(|_| undecodable())?;
+        self.read = true;
         let mut failed = None;
         node.leaves_mut(&mut |path, leaf| {
-            if failed.is_none() && *leaf != Node::Null {
+            if *leaf == Node::Null {
+                self.meet(path, false);
+            } else if failed.is_none() {
                 failed = self.mask_leaf(path, leaf, (row, rows), unknown).err();
             }
         });
         if let Some(error) = failed {
             return Err(error);
         }
-        self.decoder.encode(&node, original).map_err(|_| {
+        // Rules name what stands under a member by the member's own name, so names are replaced last.
+        let renamed = self.renames && self.rename(&mut node, row, rows)?;
+        let encoded = self.decoder.encode(&node, original).map_err(|_| {
             Error::new(Class::Policy, "a masked value has no form in this payload")
                 .help("choose a mask that gives values of the leaf's own type")
-        })
+        })?;
+        if renamed && self.decoder.decode(&encoded).is_ok_and(|back| back != node) {
+            return Err(Error::new(Class::Policy, "names of members have no such form in this payload")
+                .help("select names of members in JSON only, or decide the whole payload"));
+        }
+        Ok(encoded)
+    }
+
+    /// Masks the names of members that rules select; whether there was one.
+    fn rename(&mut self, node: &mut Node, row: usize, rows: Rows<'_>) -> Result<bool> {
+        let mut failed: Option<Error> = None;
+        let mut renamed = false;
+        let mut last: Option<usize> = None;
+        let different = node.rename(&mut |path| {
+            if failed.is_some() {
+                return None;
+            }
+            let masked = self.name(path, row, rows);
+            match masked {
+                Ok(None) => None,
+                Ok(Some((n, name))) => {
+                    (renamed, last) = (true, Some(n));
+                    Some(name)
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    None
+                }
+            }
+        });
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        if !different {
+            let rule = last.map(|n| &self.leaves[n].0.rule);
+            let error = Error::new(Class::Policy, "two names of members become one")
+                .help("mask these names by one domain, and select all that stand beside each other");
+            return Err(match rule {
+                Some(rule) => error.at(Site::default().with_rule(&rule.name).with_span(Some(rule.span.clone()))),
+                None => error,
+            });
+        }
+        Ok(renamed)
+    }
+
+    /// The new name of the member at a path, and the rule that gives it; none if no rule selects it.
+    fn name(&mut self, path: &Path, row: usize, rows: Rows<'_>) -> Result<Option<(usize, String)>> {
+        let (Some(Step::Key(name)), Some(n)) = (path.0.last(), self.rule_of(path, row, rows, true)?) else {
+            return Ok(None);
+        };
+        let Some(worker) = &self.leaves[n].1 else { return Ok(None) };
+        let mut worker = lock(worker);
+        match worker.text(name, Some(row)).map_err(|unfit| worker.unfit(unfit))? {
+            Some(masked) => Ok(Some((n, masked))),
+            None => Err(worker.unfit(crate::kernels::Unfit("the name of a member can't be dropped"))),
+        }
     }
 
     fn mask_leaf(
@@ -164,7 +260,7 @@ impl Payload {
         unknown: &mut BTreeSet<Path>,
     ) -> Result<()> {
         let Some(text) = leaf.canonical().map(std::borrow::Cow::into_owned) else { return Ok(()) };
-        let rule = self.rule_of(path, row, rows)?;
+        let rule = self.rule_of(path, row, rows, false)?;
         if rule.is_none() {
             unknown.insert(self.generalised(path));
             if self.undecided == Undecided::Refuse {
@@ -218,9 +314,37 @@ impl Payload {
         }
     }
 
-    /// The rule that decides a leaf of a row.
-    fn rule_of(&mut self, path: &Path, row: usize, rows: Rows<'_>) -> Result<Option<usize>> {
-        let chosen = self.rules(path)?;
+    /// Notes which selectors name a part that is there.
+    fn meet(&mut self, path: &Path, name: bool) {
+        for (n, (leaf, _)) in self.leaves.iter().enumerate() {
+            for (m, (selector, _)) in leaf.selectors.iter().enumerate() {
+                let names = if name { selector.matches_member(path) } else { selector.matches_path(path) };
+                if names && !self.met.contains(&(n, m)) {
+                    self.met.insert((n, m));
+                }
+            }
+        }
+    }
+
+    /// The selectors that lead into these payloads, and whether each named a part of one.
+    pub(super) fn named(&self) -> impl Iterator<Item = Named> + '_ {
+        let of = |n: usize, leaf: &LeafRule| {
+            let rule = leaf.rule.name.clone();
+            let named = |(m, (selector, span)): (usize, &(Selector, Span))| Named {
+                rule: rule.clone(),
+                selector: selector.text().to_owned(),
+                span: span.clone(),
+                met: self.met.contains(&(n, m)),
+            };
+            leaf.selectors.iter().enumerate().map(named).collect::<Vec<_>>()
+        };
+        let read = self.read && self.by_data;
+        self.leaves.iter().enumerate().filter(move |_| read).flat_map(move |(n, (leaf, _))| of(n, leaf))
+    }
+
+    /// The rule that decides a leaf of a row, or the name of a member.
+    fn rule_of(&mut self, path: &Path, row: usize, rows: Rows<'_>, name: bool) -> Result<Option<usize>> {
+        let chosen = self.chosen(path, name)?;
         let Some(n) = chosen.fulfilled else { return Ok(chosen.otherwise) };
         let rule = &self.leaves[n].0.rule;
         let fulfilled = rows.fulfilled.get(&rule.name).and_then(|which| which.get(row)).copied().ok_or_else(|| {
@@ -230,11 +354,21 @@ impl Payload {
     }
 
     fn rules(&mut self, path: &Path) -> Result<Chosen> {
-        if let Some(known) = self.known.get(path) {
+        self.chosen(path, false)
+    }
+
+    /// The rules that decide what stands at a path, or the name of the member there.
+    fn chosen(&mut self, path: &Path, name: bool) -> Result<Chosen> {
+        if let Some(known) = if name { self.known_names.get(path) } else { self.known.get(path) } {
             return Ok(*known);
         }
-        let matching: Vec<&Arc<Rule>> =
-            self.leaves.iter().filter(|(leaf, _)| leaf.names(path)).map(|(leaf, _)| &leaf.rule).collect();
+        self.meet(path, name);
+        let matching: Vec<&Arc<Rule>> = self
+            .leaves
+            .iter()
+            .filter(|(leaf, _)| if name { leaf.names_member(path) } else { leaf.names(path) })
+            .map(|(leaf, _)| &leaf.rule)
+            .collect();
         let place = |rule: &Rule| self.leaves.iter().position(|(leaf, _)| leaf.rule.name == rule.name);
         let otherwise = decide(matching.iter().copied(), |_| true).map_err(|(a, b)| {
             Error::new(
@@ -253,8 +387,9 @@ impl Payload {
             otherwise: otherwise.and_then(|rule| place(rule)),
             fulfilled: fulfilled.and_then(|rule| place(rule)),
         };
-        if self.known.len() < PATHS {
-            self.known.insert(path.clone(), chosen);
+        let known = if name { &mut self.known_names } else { &mut self.known };
+        if known.len() < PATHS {
+            known.insert(path.clone(), chosen);
         }
         Ok(chosen)
     }
@@ -262,7 +397,7 @@ impl Payload {
     /// A path as it may be shown: a member's name that no rule mentions may be somebody's data, so it prints as `{key}`.
     pub(crate) fn generalised(&self, path: &Path) -> Path {
         let mentioned =
-            |key: &str| self.leaves.iter().any(|(leaf, _)| leaf.selectors.iter().any(|s| s.text().contains(key)));
+            |key: &str| self.leaves.iter().any(|(leaf, _)| leaf.selectors.iter().any(|(s, _)| s.text().contains(key)));
         Path(
             path.0
                 .iter()

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use reenact_model::catalog::{Condition as Only, Kind, Relationship};
+use reenact_model::catalog::{Condition as Only, End, Kind, Relationship};
 use reenact_model::{Entity, EntityId, FieldId, FieldPath, Finding, ServiceCatalog, Site, Span};
 
 use crate::condition::Condition;
@@ -56,6 +56,12 @@ impl<'a> Conditions<'a> {
         reached: &'a BTreeSet<EntityId>,
     ) -> Self {
         Self { catalogs, relationships, reached, asked: BTreeMap::new() }
+    }
+
+    /// Whether a field is an end of a reference.
+    pub(super) fn is_end(&self, field: &FieldId) -> bool {
+        let here = |end: &End| end.entity == field.entity && end.fields.contains(&field.field);
+        self.relationships.iter().any(|relationship| here(&relationship.child) || here(&relationship.parent))
     }
 
     /// The rule that decides a field under its condition, if one does: of all that match, and beside the one that decides otherwise.

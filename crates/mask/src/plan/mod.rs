@@ -185,20 +185,26 @@ pub(crate) struct Apply {
 pub(crate) struct LeafRule {
     pub(crate) rule: Arc<Rule>,
     /// Those of the rule's selectors that lead into this payload: a path says nothing without the column that it starts from.
-    pub(crate) selectors: Vec<Selector>,
+    pub(crate) selectors: Vec<(Selector, Span)>,
     /// `None` keeps.
     pub(crate) apply: Option<Apply>,
 }
 
 impl LeafRule {
     pub(crate) fn new(rule: &Arc<Rule>, container: &FieldId, apply: Option<Apply>) -> Self {
-        let selectors = rule.on.iter().map(|(selector, _)| selector).filter(|s| s.matches_column(container));
+        let selectors =
+            rule.on.iter().filter(|(selector, _)| selector.has_path() && selector.matches_column(container));
         Self { rule: Arc::clone(rule), selectors: selectors.cloned().collect(), apply }
+    }
+
+    /// Whether it names the member at a path, and not what it holds.
+    pub(crate) fn names_member(&self, path: &Path) -> bool {
+        self.selectors.iter().any(|(selector, _)| selector.matches_member(path))
     }
 
     /// Whether it names a path of the payload.
     pub(crate) fn names(&self, path: &Path) -> bool {
-        self.selectors.iter().any(|selector| selector.matches_path(path))
+        self.selectors.iter().any(|(selector, _)| selector.matches_path(path))
     }
 }
 

@@ -13,13 +13,15 @@ use super::conditional::{Conditions, check_places};
 use super::few::few_values;
 use super::subject::Subjects;
 use super::{Action, Apply, ColumnPlan, Conditional, Decision, EntityPlan, Fulfils, LeafRule, Plan};
-use crate::kernels::{Group, Mask, Shape};
+use crate::kernels::{Group, Guarantees, Mask, Shape};
 use crate::policy::{Canonical, Does, Policy, Rule, Undecided};
 
 /// A field with the rule that decides it, before masks are built.
 pub(super) struct Match {
     pub(super) field: FieldId,
     pub(super) shape: Shape,
+    /// About how many values the server has counted, where that tells of the field itself.
+    pub(super) distinct: Option<u64>,
     rule: Arc<Rule>,
     /// The rule that decides instead under its condition.
     conditional: Option<Arc<Rule>>,
@@ -29,7 +31,8 @@ impl Match {
     /// The same field under the rule with a condition.
     fn fulfilled(&self) -> Option<Self> {
         let rule = Arc::clone(self.conditional.as_ref()?);
-        Some(Self { field: self.field.clone(), shape: self.shape.clone(), rule, conditional: None })
+        let (field, shape) = (self.field.clone(), self.shape.clone());
+        Some(Self { field, shape, distinct: self.distinct, rule, conditional: None })
     }
 }
 
@@ -107,7 +110,10 @@ impl Plan {
                 conditions.ask(rule, &id.entity, &mut findings);
             }
             let mut leaf = |rule| leaf_rule(policy, &rule, &id, &mut made, &mut subjects, &mut findings);
-            let leaves = rules.into_iter().filter_map(&mut leaf).collect();
+            let leaves: Vec<LeafRule> = rules.into_iter().filter_map(&mut leaf).collect();
+            for leaf in &leaves {
+                findings.extend(names_that_merge(leaf, &id));
+            }
             let plan = ColumnPlan::Payload { codec, leaves, undecided: policy.undecided };
             put(&id.entity, &id.field.column, plan);
         }
@@ -125,6 +131,19 @@ impl Plan {
         findings.retain(|f| f.severity < Severity::Error);
         Ok(Self { warnings: findings, ..plan })
     }
+}
+
+/// Names of members must stay different, or one member takes another's place.
+fn names_that_merge(leaf: &LeafRule, container: &FieldId) -> Option<Finding> {
+    let (selector, span) = leaf.selectors.iter().find(|(selector, _)| selector.selects_names())?;
+    if leaf.apply.as_ref().is_some_and(|apply| apply.mask.guarantees() == Guarantees::PSEUDONYM) {
+        return None;
+    }
+    let site = Site::field(container).with_rule(&leaf.rule.name).with_span(Some(span.clone()));
+    let message = format!("`{}` selects names of members, and the rule can't keep them different", selector.text());
+    Some(Finding::error("POL-036", site, message).help(
+        "use a mask that is injective: `integer`, `uuid`, `token`, `email` or `digits`; names that no rule selects stay as they are",
+    ))
 }
 
 /// What becomes of a column; none where a finding says why not.
@@ -227,7 +246,9 @@ impl Resolver<'_> {
         let whole = self.decide(id);
         match (&field.codec, whole, inner.is_empty()) {
             (_, Some(rule), true) | (None, Some(rule), false) => {
-                self.matched(id.clone(), Shape::of(field), rule);
+                // How many values a reference has is how many records it refers to.
+                let counted = field.distinct.filter(|_| !self.conditions.is_end(id));
+                self.matched(id.clone(), Shape::of(field), counted, rule);
                 None
             }
             (Some(_), Some(rule), false) => {
@@ -250,7 +271,7 @@ impl Resolver<'_> {
                 for path in known.unwrap_or_default() {
                     let leaf = FieldId::new(&id.entity, &FieldPath::inner(&id.field.column, path));
                     match self.decide(&leaf) {
-                        Some(rule) => self.matched(leaf, Shape::leaf(), rule),
+                        Some(rule) => self.matched(leaf, Shape::leaf(), None, rule),
                         None => {
                             self.conditional(&leaf, None);
                             self.uncovered(&leaf, None, "name it in a rule, or write `undecided: redact`");
@@ -273,9 +294,9 @@ impl Resolver<'_> {
     }
 
     /// Takes a field in with the rule that decides it, and with the one that decides it under a condition.
-    fn matched(&mut self, field: FieldId, shape: Shape, rule: Arc<Rule>) {
+    fn matched(&mut self, field: FieldId, shape: Shape, distinct: Option<u64>, rule: Arc<Rule>) {
         let conditional = self.conditional(&field, Some(&rule));
-        self.matches.push(Match { field, shape, rule, conditional });
+        self.matches.push(Match { field, shape, distinct, rule, conditional });
     }
 
     fn conditional(&mut self, id: &FieldId, otherwise: Option<&Rule>) -> Option<Arc<Rule>> {

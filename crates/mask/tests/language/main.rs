@@ -5,6 +5,7 @@ mod conditions;
 mod counted;
 mod documented;
 mod includes;
+mod members;
 mod partition;
 mod subject;
 mod support;
