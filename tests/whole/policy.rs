@@ -171,7 +171,7 @@ fn what_servers_have_counted_warns_of_pseudonyms_of_few_values() {
     );
     let run = |args: &[&str]| shop.command().env("PG", &pg).env("MY", &my).args(args).output().expect("runs");
     let live = run(&[&CHECK[..], &["--save-schemas", "schemas.json"]].concat());
-    let offline = shop.run(&[&CHECK[..], &["--schemas", "schemas.json"]].concat());
+    let offline = run(&[&CHECK[..], &["--schemas", "schemas.json"]].concat());
     for output in [&live, &offline] {
         let told = text(output);
         assert!(output.status.success(), "a warning stops nothing: {told}");

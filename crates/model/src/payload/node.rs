@@ -102,7 +102,9 @@ impl Node {
             match node {
                 Node::List(items) => {
                     at.0.push(Step::Each);
-                    items.iter().for_each(|item| walk(item, at, visit));
+                    for item in items {
+                        walk(item, at, visit);
+                    }
                     at.0.pop();
                 }
                 Node::Map(members) => {
