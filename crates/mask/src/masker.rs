@@ -208,12 +208,15 @@ impl Masker {
 
     /// What was answered so far, for the records of a service.
     pub fn verdicts(&self, service: &str) -> Verdicts {
-        self.conditions.verdicts(service)
+        self.conditions.verdicts(service, &self.keys)
     }
 
     /// Takes another agent's answers.
-    pub fn heed(&mut self, verdicts: Verdicts) {
-        self.conditions.heed(verdicts);
+    ///
+    /// # Errors
+    /// [`Class::Unexpected`] if no agent of this capture gave them.
+    pub fn heed(&mut self, verdicts: Verdicts) -> Result<()> {
+        self.conditions.heed(verdicts, &self.keys)
     }
 
     /// Forgets all answers, to be asked again of another moment.

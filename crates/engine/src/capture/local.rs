@@ -358,8 +358,7 @@ impl Agent for LocalAgent {
     async fn heed(&mut self, verdicts: SealedBox) -> Result<()> {
         let verdicts = self.key.open(&verdicts)?;
         let state = self.state.as_mut().ok_or_else(unprepared)?;
-        state.masker.as_mut().ok_or_else(unprepared)?.heed(verdicts);
-        Ok(())
+        state.masker.as_mut().ok_or_else(unprepared)?.heed(verdicts)
     }
 
     async fn collect(&mut self) -> Result<Collected> {

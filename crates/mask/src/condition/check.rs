@@ -140,16 +140,10 @@ impl Checker<'_> {
                 LiteralValue::Null => wrong("`null` can only be compared by `==` and `!=`, with a field"),
                 LiteralValue::Bytes(_) => wrong("a condition can't look at bytes"),
             },
-            Expr::Ident(name) => match self.scope.iter().rev().find(|(known, _)| known == name) {
-                Some((_, kind)) => Ok(*kind),
-                None => {
-                    let names: Vec<&str> = self.entity.fields.iter().map(|field| field.name.as_str()).collect();
-                    Err((
-                        format!("{} has no field `{name}`", self.entity.id),
-                        format!("its fields are {}", names.join(", ")),
-                    ))
-                }
-            },
+            Expr::Ident(name) => {
+                let bound = self.scope.iter().rev().find(|(known, _)| known == name);
+                bound.map(|(_, kind)| *kind).ok_or_else(|| self.unknown(name))
+            }
             Expr::List(list) => {
                 for element in &mut list.elements {
                     self.typed(element)?;
@@ -182,14 +176,13 @@ impl Checker<'_> {
         }
     }
 
+    fn unknown(&self, name: &str) -> Wrong {
+        let names: Vec<&str> = self.entity.fields.iter().map(|field| field.name.as_str()).collect();
+        (format!("{} has no field `{name}`", self.entity.id), format!("its fields are {}", names.join(", ")))
+    }
+
     fn known(&mut self, name: &str) -> Result<(usize, Type), Wrong> {
-        let Some(field) = self.entity.field(name) else {
-            let names: Vec<&str> = self.entity.fields.iter().map(|field| field.name.as_str()).collect();
-            return Err((
-                format!("{} has no field `{name}`", self.entity.id),
-                format!("its fields are {}", names.join(", ")),
-            ));
-        };
+        let Some(field) = self.entity.field(name) else { return Err(self.unknown(name)) };
         let kind = type_of(field)?;
         if let Some(known) = self.fields.iter().position(|known| known.column == name) {
             return Ok((known, kind));
@@ -369,7 +362,7 @@ impl Checker<'_> {
                 other => return wrong(format!("`in` asks a list, and here is {}", other.word())),
             },
         }
-        inner.func_name = AMONG.to_owned();
+        AMONG.clone_into(&mut inner.func_name);
         Ok(Type::Bool)
     }
 

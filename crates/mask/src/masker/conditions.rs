@@ -14,6 +14,7 @@ use reenact_model::{Class, Entity, EntityId, Error, Finding, Key, Result, Site};
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Decider;
+use crate::domain::ScopeKeys;
 use crate::plan::{Asked, Carried};
 
 /// Which records of a batch fulfil the condition of each rule.
@@ -21,19 +22,31 @@ pub(super) type Fulfilled = BTreeMap<String, Vec<bool>>;
 
 /// Answers of an agent to conditions on its records, for the agent of the records that refer to them, to which they are sealed.
 #[derive(Clone, Default, Serialize, Deserialize)]
-pub struct Verdicts(Vec<(EntityId, String, Vec<(Key, Verdict)>)>);
+pub struct Verdicts {
+    answers: Vec<(EntityId, String, Keyed)>,
+    /// Under a key that agents have and whoever carries it between them has not.
+    tag: [u8; 32],
+}
+
+/// What is known, by key.
+type Keyed = Vec<(Key, Verdict)>;
 
 impl Verdicts {
     /// Whether nothing was asked.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.answers.is_empty()
+    }
+
+    fn tag_of(answers: &[(EntityId, String, Keyed)], keys: &ScopeKeys) -> [u8; 32] {
+        // Names, texts and words always have a JSON form.
+        keys.domain("verdicts").hash(&serde_json::to_vec(answers).unwrap_or_default())
     }
 }
 
 /// Its keys are values of records, so it tells how many there are.
 impl fmt::Debug for Verdicts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Verdicts({})", self.0.iter().map(|(_, _, keys)| keys.len()).sum::<usize>())
+        write!(f, "Verdicts({})", self.answers.iter().map(|(_, _, keys)| keys.len()).sum::<usize>())
     }
 }
 
@@ -123,10 +136,10 @@ impl Conditions {
             let slot = (carried.child.clone(), carried.rule.clone());
             let decider =
                 self.deciders.entry(slot.clone()).or_insert_with(|| Decider::new(Arc::clone(&carried.condition)));
-            let decided = decider.decide(entity, batch)?;
+            let answers = decider.decide(entity, batch)?;
             let keys = Extractor::new(entity, &carried.parent_fields, None)?.keys(batch)?;
             let known = self.verdicts.entry(slot).or_default();
-            for ((keys, fulfilled), _) in keys.into_iter().zip(decided).zip(belong).filter(|(_, belongs)| **belongs) {
+            for ((keys, fulfilled), _) in keys.into_iter().zip(answers).zip(belong).filter(|(_, belongs)| **belongs) {
                 let verdict = if fulfilled { Verdict::Fulfilled } else { Verdict::NotFulfilled };
                 for key in keys {
                     let before = known.entry(key).or_insert(verdict);
@@ -140,7 +153,7 @@ impl Conditions {
     }
 
     /// What was answered, for the records of a service.
-    pub(super) fn verdicts(&self, service: &str) -> Verdicts {
+    pub(super) fn verdicts(&self, service: &str, keys: &ScopeKeys) -> Verdicts {
         let own = self.verdicts.iter().filter(|((child, _), _)| child.service == service);
         let mut out: Vec<_> = own
             .map(|((child, rule), known)| {
@@ -148,13 +161,23 @@ impl Conditions {
             })
             .collect();
         out.sort_by(|a: &(EntityId, String, _), b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
-        Verdicts(out)
+        let tag = Verdicts::tag_of(&out, keys);
+        Verdicts { answers: out, tag }
     }
 
-    pub(super) fn heed(&mut self, verdicts: Verdicts) {
-        for (child, rule, keys) in verdicts.0 {
+    /// Takes another agent's answers.
+    ///
+    /// # Errors
+    /// If no agent of this capture gave them.
+    pub(super) fn heed(&mut self, verdicts: Verdicts, keys: &ScopeKeys) -> Result<()> {
+        if Verdicts::tag_of(&verdicts.answers, keys) != verdicts.tag {
+            return Err(Error::new(Class::Unexpected, "answers to conditions are not of this capture")
+                .help("let all agents have the same root key"));
+        }
+        for (child, rule, keys) in verdicts.answers {
             self.verdicts.entry((child, rule)).or_default().extend(keys);
         }
+        Ok(())
     }
 
     pub(super) fn forget(&mut self) {

@@ -40,6 +40,9 @@ pub(crate) struct Carried {
     pub(crate) missing: Option<bool>,
 }
 
+/// The conditions that are asked of each entity's records or for them, by rule.
+pub(super) type ByEntity = BTreeMap<EntityId, BTreeMap<String, Asked>>;
+
 /// Finds conditions, and compiles each once for an entity.
 pub(super) struct Conditions<'a> {
     catalogs: &'a [ServiceCatalog],
@@ -153,8 +156,8 @@ impl<'a> Conditions<'a> {
     }
 
     /// The conditions that were found: by entity, and those that are asked of other entities' records.
-    pub(super) fn finish(self) -> (BTreeMap<EntityId, BTreeMap<String, Asked>>, Vec<Arc<Carried>>) {
-        let mut by_entity: BTreeMap<EntityId, BTreeMap<String, Asked>> = BTreeMap::new();
+    pub(super) fn finish(self) -> (ByEntity, Vec<Arc<Carried>>) {
+        let mut by_entity = ByEntity::new();
         let mut carried = Vec::new();
         for ((entity, rule), asked) in self.asked {
             let Some(asked) = asked else { continue };

@@ -270,12 +270,11 @@ impl Resolver<'_> {
                 }
                 for path in known.unwrap_or_default() {
                     let leaf = FieldId::new(&id.entity, &FieldPath::inner(&id.field.column, path));
-                    match self.decide(&leaf) {
-                        Some(rule) => self.matched(leaf, Shape::leaf(), None, rule),
-                        None => {
-                            self.conditional(&leaf, None);
-                            self.uncovered(&leaf, None, "name it in a rule, or write `undecided: redact`");
-                        }
+                    if let Some(rule) = self.decide(&leaf) {
+                        self.matched(leaf, Shape::leaf(), None, rule);
+                    } else {
+                        self.conditional(&leaf, None);
+                        self.uncovered(&leaf, None, "name it in a rule, or write `undecided: redact`");
                     }
                 }
                 self.conditional(id, None);

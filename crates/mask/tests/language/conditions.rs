@@ -262,14 +262,21 @@ fn a_condition_is_carried_along_a_reference_as_one_answer_for_each_key() {
     assert!(!verdicts.is_empty() && parent.verdicts("other").is_empty());
     assert!(!format!("{verdicts:?}").contains("FR"));
     let mut child = world.masker(&policy(CARRIED));
-    child.heed(verdicts);
+    child.heed(verdicts.clone()).expect("is of this capture");
     assert_eq!(notes(&mut child, &["3", "2"]), Ok(vec![false, true]));
+    // What was answered under another key, or is no answer at all, is not heeded: whoever carries it must not make it up.
+    let mut forged = serde_json::to_value(&verdicts).expect("writes");
+    forged["answers"][0][2][0][1] = "Fulfilled".into();
+    forged["answers"][0][2][1][1] = "Fulfilled".into();
+    let forged = serde_json::from_value(forged).expect("reads");
+    assert!(format!("{:?}", child.heed(forged).expect_err("is forged")).contains("not of this capture"));
+    assert_eq!(notes(&mut child, &["1", "2"]), Ok(vec![false, true]));
     // References that lead nowhere are refused, unless the rule says what holds.
     assert!(notes(&mut child, &["-"]).expect_err("refers to none").contains("it refers to none"));
     for (missing, holds) in [("false", false), ("true", true)] {
         let text = policy(&CARRIED.replace("\"FR\"' }", &format!("\"FR\"', missing: {missing} }}")));
         let mut child = world.masker(&text);
-        child.heed(parent.verdicts("shop"));
+        child.heed(parent.verdicts("shop")).expect("is of this capture");
         assert_eq!(notes(&mut child, &["-", "99", "2"]), Ok(vec![holds, holds, true]));
     }
     // Several records with one key that differ are no answer.
@@ -358,14 +365,14 @@ fn tests_inside_a_policy_give_the_record_and_the_answer() {
     let world = shop();
     let text = when("country == \"DE\"")
         + &CARRIED.replace("name: abroad", "name: carried")
-        + r#"tests:
+        + r"tests:
   - { name: german, field: shop/customers.name, input: Anna, with: { country: DE }, expect: { equals: Anna } }
   - { name: french, field: shop/customers.name, input: Anna, with: { country: FR }, expect: { differs: true } }
   - { name: nowhere, field: shop/customers.name, input: Anna, expect: { refused: true } }
   - { name: note abroad, field: shop/orders.note, input: call me, when: true, expect: { equals: call me } }
   - { name: note here, field: shop/orders.note, input: call me, when: false, expect: { differs: true } }
   - { name: note of nobody, field: shop/orders.note, input: call me, expect: { refused: true } }
-"#;
+";
     let policy = Policy::parse("p.yaml", &text).unwrap_or_else(|error| panic!("{error:?}"));
     let plan = world.plan(&text).expect("resolves");
     let trial = trial::run(&policy, &plan, &world.catalogs).expect("runs");
