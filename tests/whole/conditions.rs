@@ -212,3 +212,60 @@ fn a_path_that_no_payload_had_is_told_after_a_capture() {
     let captured = shop.capture("d.reenact");
     assert!(captured.status.success() && !text(&captured).contains("POL-035"), "{}", text(&captured));
 }
+
+#[test]
+fn messages_carry_a_condition_from_a_database() {
+    use reenact_environment::{Embedded, Provider as _, Registry, Wanted};
+
+    let shop = Shop::open();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let provider = Embedded::new(Registry::at(shop.path("source")).expect("a registry"));
+    let mut wanted = Wanted::new([("events", Kind::Kafka)]);
+    wanted.services[0].topics = vec![("orders".to_owned(), 1)];
+    let lease = runtime.block_on(provider.lease(&wanted)).expect("a stand-in");
+    let url = lease.dsn("events").expect("a service").expose().to_owned();
+    let servers = url.strip_prefix("kafka://").expect("a URL of Kafka").to_owned();
+    runtime.block_on(async {
+        let producer: rdkafka::producer::FutureProducer =
+            rdkafka::ClientConfig::new().set("bootstrap.servers", &servers).create().expect("a producer");
+        let payload = r#"{"customerId":1,"note":"mail ann@canary.test"}"#;
+        let record = rdkafka::producer::FutureRecord::to("orders").key("k").payload(payload);
+        producer.send(record, std::time::Duration::from_secs(30)).await.expect("sends");
+    });
+    shop.write(
+        "events.yaml",
+        "version: 1
+services:
+  customers: { kind: sqlite, url: \"${CUSTOMERS_URL}\" }
+  events: { kind: kafka, bootstrap: \"${EVENTS}\", topics: [ { name: orders, value: { json: {} } } ] }
+flow: [ \"customers -> events\" ]
+relationships: [ \"events/orders.value:$.customerId -> customers/customers.id\" ]
+roots: [ { from: events/orders } ]
+policy: policy.yaml
+",
+    );
+    let policy = |that: &str| {
+        format!(
+            "version: 1
+domains: {{ customer: {{ canonical: integer, mask: {{ integer: {{ max: 99999999 }} }} }} }}
+rules:
+  - {{ name: ids, on: [ customers/customers.id, \"events/orders.value:$.customerId\" ], domain: customer }}
+  - {{ name: mail, on: [ customers/customers.email ], mask: email }}
+  - {{ name: rest, on: [ customers/customers.name, events/orders.key, events/orders.headers ], mask: redact }}
+  - {{ name: notes, on: [ \"events/orders.value:$.note\" ], mask: redact }}
+  - {{ name: some, on: [ \"events/orders.value:$.note\" ], keep: {{ reason: test }}, overrides: [ notes ], when: {{ on: customers/customers, that: '{that}' }} }}
+"
+        )
+    };
+    let capture = |to: &str| {
+        let args = ["capture", "events.yaml", "--to", to];
+        shop.command().env("EVENTS", &servers).args(args).output().expect("runs")
+    };
+    // Kept, the note shows an address that a mask replaced in the other service; redacted, it shows nothing.
+    shop.write("policy.yaml", &policy("name.startsWith(\"Ann\")"));
+    fails(13, &["RES-001", "events/orders.value:$.note"], &capture("a.reenact"));
+    shop.write("policy.yaml", &policy("name.startsWith(\"Bob\")"));
+    let captured = capture("b.reenact");
+    assert!(captured.status.success(), "{}", text(&captured));
+    runtime.block_on(provider.release(&lease)).expect("released");
+}
