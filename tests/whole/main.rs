@@ -4,6 +4,7 @@ mod approvals;
 mod bad_input;
 mod browser;
 mod commands;
+mod conditions;
 mod demo;
 mod detect;
 mod equality;

@@ -164,3 +164,52 @@ fn a_schema_that_is_none_is_told_at_its_place() {
     shop.write("letters.yaml", &PIPELINE.replace("{ xml: {} }", "{ xml: {}, form: {} }"));
     fails(2, &["PIPE-006", "one format", "`avro`"], &capture(&shop));
 }
+
+#[test]
+fn names_of_members_are_masked_and_searched() {
+    use reenact_model::Kind;
+    use sqlx::Executor as _;
+
+    let shop = Shop::open();
+    let production = crate::support::Production::start(Kind::Postgres, &[]);
+    let url = production.url().to_owned();
+    let mut target = url::Url::parse(&url).expect("a url");
+    target.set_path("target");
+    let target = target.to_string();
+    production.runtime.block_on(async {
+        let mut connection = sqlx::PgConnection::connect(&url).await.expect("connects");
+        let sql = "create table people (id bigint primary key, mail text, seen jsonb);
+                   insert into people values (1, 'ann.quux@canary.test', '{\"by_mail\": {\"ann.quux@canary.test\": {\"n\": 1}, \"bob@canary.test\": {}}}')";
+        connection.execute(sql).await.expect("fills");
+        connection.execute("create database target").await.expect("creates");
+    });
+    shop.write(
+        "one.yaml",
+        "version: 1\nservices:\n  one: { kind: postgres, url: \"${ONE_URL}\" }\nroots: [ { from: \"one/**\" } ]\npolicy: policy.yaml\n",
+    );
+    let policy = |selector: &str| {
+        format!(
+            "version: 1\ndomains: {{ mail: {{ canonical: email, mask: email }} }}\nrules:\n  - {{ name: mail, on: [ one/public.people.mail{selector} ], domain: mail }}\n  - {{ name: rest, on: [ one/public.people.id, \"one/public.people.seen:$.by_mail.*.n\" ], mask: integer }}\n"
+        )
+    };
+    let run = |args: &[&str], url: &str| shop.command().env("ONE_URL", url).args(args).output().expect("runs");
+    // Left in clear, a name is found by the search.
+    shop.write("policy.yaml", &policy(""));
+    fails(13, &["RES-001", "one/public.people.seen"], &run(&["capture", "one.yaml", "--to", "b.reenact"], &url));
+    shop.write("policy.yaml", &policy(", \"one/public.people.seen:$.by_mail.*~\""));
+    for (args, url) in [
+        (&["capture", "one.yaml", "--to", "b.reenact"][..], &url),
+        (&["mark", "--url-env", "ONE_URL"], &target),
+        (&["replay", "b.reenact", "--target-env", "one=ONE_URL"], &target),
+    ] {
+        let output = run(args, url);
+        assert!(output.status.success(), "{args:?}: {}", text(&output));
+    }
+    let row = production.runtime.block_on(async {
+        let mut connection = sqlx::PgConnection::connect(&target).await.expect("connects");
+        let sql = "select mail, seen::text as seen, (seen->'by_mail' ? mail) as known from people";
+        sqlx::query(sql).fetch_one(&mut connection).await.expect("reads")
+    });
+    let (seen, known): (String, bool) = (row.get("seen"), row.get("known"));
+    assert!(known && !seen.contains("canary"), "{seen}");
+}

@@ -1,6 +1,6 @@
 //! `policy …`: findings, effects and reasons, live and from saved schemas.
 
-use crate::support::{POLICY, Shop, fails, text};
+use crate::support::{POLICY, Production, Shop, fails, text};
 
 const CHECK: [&str; 3] = ["policy", "check", "pipeline.yaml"];
 
@@ -136,4 +136,49 @@ fn a_code_is_explained() {
     let all = shop.run(&["explain"]);
     assert!(text(&all).contains("RES-001") && text(&all).contains("PIPE-024"), "{}", text(&all));
     fails(2, &["there is no code `POL-999`", "help:"], &shop.run(&["explain", "POL-999"]));
+}
+
+#[test]
+fn what_servers_have_counted_warns_of_pseudonyms_of_few_values() {
+    use reenact_model::Kind;
+    use sqlx::{Connection as _, Executor as _};
+
+    let shop = Shop::open();
+    let (postgres, mariadb) = (Production::start(Kind::Postgres, &[]), Production::start(Kind::Mysql, &[]));
+    let (pg, my) = (postgres.url().to_owned(), mariadb.url().to_owned());
+    postgres.runtime.block_on(async {
+        let mut connection = sqlx::PgConnection::connect(&pg).await.expect("connects");
+        let sql = "create table users (id bigint primary key, city text, mail text);
+                   insert into users select n, 'Canary ' || n % 7, 'u' || n || '@canary.test' from generate_series(1, 2000) n;
+                   analyze users;";
+        connection.execute(sql).await.expect("fills");
+        let mut connection = sqlx::MySqlConnection::connect(&my).await.expect("connects");
+        for sql in [
+            "create table visits (id bigint primary key, city varchar(40), nr int, index (city), index (nr))",
+            "insert into visits select seq, concat('Canary ', seq % 7), seq from seq_1_to_2000",
+            "analyze table visits",
+        ] {
+            connection.execute(sqlx::raw_sql(sql)).await.expect("fills");
+        }
+    });
+    shop.write(
+        "pipeline.yaml",
+        "version: 1\nservices:\n  one: { kind: postgres, url: \"${PG}\" }\n  two: { kind: mysql, url: \"${MY}\" }\nflow: [ \"one -> two\" ]\nroots: [ { from: \"one/**\" }, { from: \"two/**\" } ]\npolicy: policy.yaml\n",
+    );
+    shop.write(
+        "policy.yaml",
+        "version: 1\nrules:\n  - { name: ids, on: [ \"**.id\", \"**.nr\" ], mask: integer }\n  - { name: cities, on: [ \"**.city\" ], mask: token }\n  - { name: mail, on: [ \"**.mail\" ], mask: email }\n",
+    );
+    let run = |args: &[&str]| shop.command().env("PG", &pg).env("MY", &my).args(args).output().expect("runs");
+    let live = run(&[&CHECK[..], &["--save-schemas", "schemas.json"]].concat());
+    let offline = run(&[&CHECK[..], &["--schemas", "schemas.json"]].concat());
+    for output in [&live, &offline] {
+        let told = text(output);
+        assert!(output.status.success(), "a warning stops nothing: {told}");
+        assert_eq!(told.matches("POL-028").count(), 2, "{told}");
+        assert!(told.contains("one/public.users.city") && told.contains("two/visits.city"), "{told}");
+        assert!(told.contains("counted about 7 values"), "{told}");
+    }
+    let saved = std::fs::read_to_string(shop.path("schemas.json")).expect("reads");
+    assert!(saved.contains("\"distinct\": 7") && !saved.contains("Canary"), "the number, and no value");
 }

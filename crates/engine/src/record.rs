@@ -6,7 +6,7 @@ use reenact_mask::Decision;
 use reenact_mask::approval::Held;
 use reenact_model::error::{Class, Error, Result};
 use reenact_model::graph::Wave;
-use reenact_model::{EntityId, FieldId, FieldPath, Key, Part, Position};
+use reenact_model::{EntityId, FieldId, FieldPath, Finding, Key, Part, Position};
 use reenact_stores::GroupOffsets;
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +101,9 @@ pub struct CaptureRecord {
     /// Fields that are newer than an approval, and were redacted because no rule names them.
     #[serde(default)]
     pub unapproved: Vec<FieldId>,
+    /// What only the data showed of the policy, and stopped nothing.
+    #[serde(default)]
+    pub warnings: Vec<Finding>,
 }
 
 /// The name of one of a seed's values: `order` for the first, `order.2` for the second.

@@ -452,3 +452,38 @@ async fn limits_hold_for_all_services_together() {
         }
     }
 }
+
+#[tokio::test]
+async fn answers_to_conditions_reach_their_agents_sealed() {
+    let policy = |that: &str| {
+        format!(
+            "{POLICY}  - {{ name: known, on: [ orders/orders.note ], keep: {{ reason: test }}, overrides: [ notes ], when: {{ on: customers/customers, that: '{that}', missing: true }} }}
+  - {{ name: sold, on: [ orders/items.product_id ], mask: redact, overrides: [ goods ], when: {{ on: orders/orders, that: 'note == \"nobody\"' }} }}
+"
+        )
+    };
+    for piped in [false, true] {
+        // Order 9 refers to nobody, and its note is the condition of its own lines.
+        for (order, that, note) in [
+            ("7", "manager_id == 1 && email.startsWith(\"bob\")", "call Bob Canary"),
+            ("7", "manager_id != 1", "[redacted]"),
+            ("9", "manager_id != 1", "nobody"),
+        ] {
+            let (shop, keys, place) = (Shop::open().await, Keys::new(), Arc::new(Memory::new()));
+            let pipeline = shop.pipeline(PIPELINE);
+            let done = captured(&pipeline, &policy(that), &keys, &place, order, piped).await;
+            done.unwrap_or_else(|error| panic!("{error:?}"));
+            let (bundle, report) = replayed(&shop, &keys, &place).await;
+            assert_eq!(report.differences, []);
+            let record = CaptureRecord::of(bundle.contents()).expect("a record");
+            let found = why::records(&bundle, &Asked::read("seed.order", &record).expect("a seed")).expect("the root");
+            let told = found[0].iter().find(|(name, _)| name == "note").expect("note").1.clone();
+            assert_eq!(told.as_deref(), Some(note), "{order} {that}");
+            let id = found[0].iter().find(|(name, _)| name == "id").expect("id").1.clone().expect("a key");
+            let line = Asked::read(&format!("orders/items.order_id={id}"), &record).expect("reads");
+            let line = why::records(&bundle, &line).expect("lines");
+            let product = line[0].iter().find(|(name, _)| name == "product_id").expect("product").1.clone();
+            assert_eq!(product.as_deref() == Some("100"), order == "7", "the line of {order}");
+        }
+    }
+}

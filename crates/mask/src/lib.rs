@@ -6,6 +6,7 @@
 
 pub mod approval;
 mod checks;
+mod condition;
 pub mod detect;
 pub mod domain;
 pub mod kernels;

@@ -4,6 +4,7 @@
 //! repeat are masked once, as long as that pays; payloads are taken apart, masked leaf by leaf and put together again. What
 //! can't be masked is an error that names the field and the rule, never the value.
 
+mod conditions;
 mod payload;
 mod subject;
 mod worker;
@@ -11,18 +12,24 @@ mod worker;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow::compute::{filter, filter_record_batch, interleave};
 use reenact_model::canonical::{Reader, Writer};
 use reenact_model::catalog::Role;
 use reenact_model::payload::Decoder;
-use reenact_model::{Captured, Class, EntityId, Error, Field, FieldId, FieldPath, Finding, Key, Result, Site};
+use reenact_model::{
+    Captured, Class, EntityId, Error, Field, FieldId, FieldPath, Finding, Key, Path, Result, Site, Span,
+};
 
+use self::conditions::Conditions;
+pub use self::conditions::Verdicts;
+pub use self::payload::Named;
 pub(crate) use self::payload::{Origin, Payload};
 use self::subject::Rows;
 use self::worker::Worker;
 use crate::domain::ScopeKeys;
 use crate::masked::Masked;
-use crate::plan::{ColumnPlan, EntityPlan, redaction};
+use crate::plan::{Carried, ColumnPlan, EntityPlan, redaction};
 use crate::residue::{Needles, Search, Seen};
 
 /// A plan that the keys of a scope have joined.
@@ -31,6 +38,8 @@ pub struct Masker {
     entities: BTreeMap<EntityId, EntityPlan>,
     keys: ScopeKeys,
     columns: HashMap<(EntityId, String), Column>,
+    /// Which records fulfil the conditions of rules.
+    conditions: Conditions,
     /// What the masks replaced so far; all workers add to it.
     seen: Arc<Mutex<Seen>>,
     /// What other agents' masks replaced.
@@ -42,18 +51,41 @@ pub struct Masker {
 /// A column's work, compiled once.
 #[derive(Debug)]
 pub(crate) enum Column {
-    Keep { reference: bool },
+    Keep {
+        reference: bool,
+    },
     Apply(Box<Worker>),
     Payload(Box<Payload>),
+    /// One or the other, by the condition of this rule.
+    Choice {
+        rule: String,
+        fulfilled: Box<Column>,
+        otherwise: Box<Column>,
+    },
+}
+
+impl Column {
+    /// Where what is written comes from. A column whose values are kept in some records counts as kept, so that everything in
+    /// it is searched as what it may be.
+    pub(crate) fn origin(&self) -> Origin {
+        match self {
+            Self::Keep { reference: true } => Origin::Reference,
+            Self::Keep { reference: false } => Origin::Original,
+            Self::Apply(_) | Self::Payload(_) => Origin::Mask,
+            Self::Choice { fulfilled, otherwise, .. } => fulfilled.origin().or(otherwise.origin()),
+        }
+    }
 }
 
 impl Masker {
-    pub(crate) fn new(entities: BTreeMap<EntityId, EntityPlan>, keys: &ScopeKeys) -> Self {
+    pub(crate) fn new(entities: BTreeMap<EntityId, EntityPlan>, carried: Vec<Arc<Carried>>, keys: &ScopeKeys) -> Self {
+        let asked = entities.iter().map(|(id, entity)| (id.clone(), entity.conditions.clone())).collect();
         let seen = Arc::new(Mutex::new(Seen::new(keys)));
         Self {
             entities,
             keys: keys.clone(),
             columns: HashMap::new(),
+            conditions: Conditions::new(asked, carried),
             seen,
             learned: Seen::new(keys),
             unknown: BTreeSet::new(),
@@ -73,7 +105,8 @@ impl Masker {
         let mut fields = Vec::new();
         let mut arrays = Vec::new();
         let schema = entity.schema();
-        let rows = Rows { entity: &entity, batch: &batch };
+        let fulfilled = self.conditions.decide(&entity, &batch)?;
+        let rows = Rows { entity: &entity, batch: &batch, fulfilled: &fulfilled };
         for (n, field) in entity.fields.iter().enumerate() {
             if field.role == Role::Generated {
                 continue;
@@ -84,16 +117,9 @@ impl Masker {
             };
             let column = self.column(&entity.id, field)?;
             let site = || Site::field(&FieldId::new(&entity.id, &FieldPath::column(&field.name)));
-            let masked = match column {
-                Column::Keep { .. } => Arc::clone(array),
-                Column::Apply(worker) => worker.column(array, field.value, rows).map_err(|e| e.at(site()))?,
-                Column::Payload(payload) => {
-                    let (array, unknown) = payload.column(array, field.value, rows).map_err(|e| e.at(site()))?;
-                    let unknown = unknown.into_iter().map(|p| (entity.id.clone(), FieldPath::inner(&field.name, p)));
-                    self.unknown.extend(unknown);
-                    array
-                }
-            };
+            let (masked, unknown) = masked(column, array, field, rows).map_err(|e| e.at(site()))?;
+            let unknown = unknown.into_iter().map(|p| (entity.id.clone(), FieldPath::inner(&field.name, p)));
+            self.unknown.extend(unknown);
             debug_assert_eq!(*masked.data_type(), field.value.arrow());
             fields.push(schema.field(n).clone());
             arrays.push(masked);
@@ -121,6 +147,11 @@ impl Masker {
                     Some(path) => payload.leaf(path, part).map_err(|e| e.at(Site::field(&id)))?,
                     None => None,
                 },
+                Column::Choice { rule, .. } => {
+                    return Err(Error::new(Class::Policy, "what becomes of this value depends on its record")
+                        .help("choose roots by a field whose rule has no condition")
+                        .at(Site::field(&id).with_rule(rule)));
+                }
             };
             if let Some(text) = &mut masked
                 && path.path.is_none()
@@ -156,6 +187,48 @@ impl Masker {
             .collect()
     }
 
+    /// The selectors of parts of payloads that only the data shows, and whether what was masked so far had one.
+    pub fn named(&self) -> Vec<Named> {
+        let payloads = self.columns.values().filter_map(|column| match column {
+            Column::Payload(payload) => Some(payload),
+            _ => None,
+        });
+        payloads.flat_map(|payload| payload.named()).collect()
+    }
+
+    /// Answers the conditions that are asked of records along a relationship; those that do not belong are nobody's.
+    ///
+    /// # Errors
+    /// [`Class::Policy`] with the rule's place if a condition can't be decided.
+    pub fn judge(&mut self, edge: usize, rows: Captured, belong: &[bool]) -> Result<()> {
+        #[expect(clippy::disallowed_methods, reason = "the answers are truth values, and the rows end here")]
+        let (entity, batch, _) = rows.expose();
+        self.conditions.judge(edge, &entity, &batch, belong)
+    }
+
+    /// What was answered so far, for the records of a service.
+    pub fn verdicts(&self, service: &str) -> Verdicts {
+        self.conditions.verdicts(service, &self.keys)
+    }
+
+    /// Takes another agent's answers.
+    ///
+    /// # Errors
+    /// [`Class::Unexpected`] if no agent of this capture gave them.
+    pub fn heed(&mut self, verdicts: Verdicts) -> Result<()> {
+        self.conditions.heed(verdicts, &self.keys)
+    }
+
+    /// Forgets all answers, to be asked again of another moment.
+    pub fn forget_verdicts(&mut self) {
+        self.conditions.forget();
+    }
+
+    /// Takes all conditions on other entities' records as fulfilled or not: for a record that stands alone.
+    pub(crate) fn assume(&mut self, fulfilled: bool) {
+        self.conditions.assume(fulfilled);
+    }
+
     /// A piece of what the masks replaced, for the agents of other services; `None` after the last.
     pub fn needles(&mut self, piece: usize) -> Option<Needles> {
         lock(&self.seen).piece(piece)
@@ -182,28 +255,101 @@ impl Masker {
                 Error::new(Class::Policy, "no rule decides this field")
                     .at(Site::field(&FieldId::new(entity, &FieldPath::column(&field.name))))
             })?;
-            let column = match plan {
-                ColumnPlan::Keep { reference } => Column::Keep { reference: *reference },
-                ColumnPlan::Apply(apply) => Column::Apply(Box::new(Worker::new(apply.clone(), &self.keys, &self.seen))),
-                ColumnPlan::Payload { codec, leaves, undecided } => Column::Payload(Box::new(Payload {
-                    decoder: Decoder::new(codec)?,
-                    leaves: leaves
-                        .iter()
-                        .map(|leaf| {
-                            let worker =
-                                leaf.apply.clone().map(|apply| Mutex::new(Worker::new(apply, &self.keys, &self.seen)));
-                            (leaf.clone(), worker)
-                        })
-                        .collect(),
-                    redact: Worker::new(redaction(crate::kernels::Shape::leaf()), &self.keys, &self.seen),
-                    undecided: *undecided,
-                    known: HashMap::new(),
-                })),
-            };
+            let column = self.compiled(plan)?;
             self.columns.insert(slot.clone(), column);
         }
         self.columns.get_mut(&slot).ok_or_else(|| Error::new(Class::Unexpected, "a column's plan was lost"))
     }
+
+    fn compiled(&self, plan: &ColumnPlan) -> Result<Column> {
+        Ok(match plan {
+            ColumnPlan::Keep { reference } => Column::Keep { reference: *reference },
+            ColumnPlan::Apply(apply) => Column::Apply(Box::new(Worker::new(apply.clone(), &self.keys, &self.seen))),
+            ColumnPlan::Choice { rule, fulfilled, otherwise } => Column::Choice {
+                rule: rule.clone(),
+                fulfilled: Box::new(self.compiled(fulfilled)?),
+                otherwise: Box::new(self.compiled(otherwise)?),
+            },
+            ColumnPlan::Payload { codec, leaves, undecided } => Column::Payload(Box::new(Payload {
+                decoder: Decoder::new(codec)?,
+                leaves: leaves
+                    .iter()
+                    .map(|leaf| {
+                        let worker =
+                            leaf.apply.clone().map(|apply| Mutex::new(Worker::new(apply, &self.keys, &self.seen)));
+                        (leaf.clone(), worker)
+                    })
+                    .collect(),
+                redact: Worker::new(redaction(crate::kernels::Shape::leaf()), &self.keys, &self.seen),
+                undecided: *undecided,
+                known: HashMap::new(),
+                known_names: HashMap::new(),
+                renames: leaves.iter().any(|leaf| leaf.selectors.iter().any(|(selector, _)| selector.selects_names())),
+                met: BTreeSet::new(),
+                by_data: codec.known_paths().is_none(),
+                read: false,
+            })),
+        })
+    }
+}
+
+/// A warning for each selector that named no part of any payload, as far as any was read.
+pub fn unmet(named: &[Named]) -> Vec<Finding> {
+    let mut places: BTreeMap<(&Span, &str, &str), bool> = BTreeMap::new();
+    for one in named {
+        *places.entry((&one.span, &one.rule, &one.selector)).or_default() |= one.met;
+    }
+    let unmet = places.into_iter().filter(|(_, met)| !met);
+    unmet
+        .map(|((span, rule, selector), _)| {
+            let site = Site::default().with_rule(rule).with_span(Some(span.clone()));
+            Finding::warning("POL-035", site, format!("`{selector}` names a part that no captured payload had"))
+                .help("mend the path if it is misspelt; if the part is only rare, nothing is to be done")
+        })
+        .collect()
+}
+
+/// Masks a column of the rows at hand; gives the paths of payloads that no rule names.
+fn masked(column: &mut Column, array: &ArrayRef, field: &Field, rows: Rows<'_>) -> Result<(ArrayRef, BTreeSet<Path>)> {
+    Ok(match column {
+        Column::Keep { .. } => (Arc::clone(array), BTreeSet::new()),
+        Column::Apply(worker) => (worker.column(array, field.value, rows)?, BTreeSet::new()),
+        Column::Payload(payload) => payload.column(array, field.value, rows)?,
+        Column::Choice { rule, fulfilled, otherwise } => {
+            let which = rows.fulfilled.get(rule).map(Vec::as_slice).unwrap_or_default();
+            if which.len() != array.len() {
+                return Err(
+                    Error::new(Class::Unexpected, "a condition was not decided").at(Site::default().with_rule(rule))
+                );
+            }
+            // Each is given its own records and no others: what a mask does not replace, it must not remember.
+            if which.iter().all(|yes| *yes) {
+                return masked(fulfilled, array, field, rows);
+            }
+            if which.iter().all(|yes| !*yes) {
+                return masked(otherwise, array, field, rows);
+            }
+            let lost = |_| Error::new(Class::Unexpected, "records can't be parted by a condition");
+            let mut arms = Vec::with_capacity(2);
+            for (arm, wanted) in [(fulfilled, true), (otherwise, false)] {
+                let mask: BooleanArray = which.iter().map(|yes| Some(*yes == wanted)).collect();
+                let array = filter(array, &mask).map_err(lost)?;
+                let batch = filter_record_batch(rows.batch, &mask).map_err(lost)?;
+                let own = Rows { entity: rows.entity, batch: &batch, fulfilled: rows.fulfilled };
+                arms.push(masked(arm, &array, field, own)?.0);
+            }
+            let mut next = [0, 0];
+            let indices: Vec<(usize, usize)> = which
+                .iter()
+                .map(|yes| {
+                    let arm = usize::from(!*yes);
+                    next[arm] += 1;
+                    (arm, next[arm] - 1)
+                })
+                .collect();
+            (interleave(&[&*arms[0], &*arms[1]], &indices).map_err(lost)?, BTreeSet::new())
+        }
+    })
 }
 
 /// A lock that a panic elsewhere does not spoil: what it guards is whole after every call.

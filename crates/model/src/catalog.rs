@@ -203,6 +203,9 @@ pub struct Field {
     pub collation: Option<String>,
     /// How its payload is taken apart, where the pipeline or the store declares it.
     pub codec: Option<Codec>,
+    /// About how many different values it holds, where the server's own statistics tell and the number does not grow with the records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distinct: Option<u64>,
 }
 
 impl Field {
@@ -219,6 +222,7 @@ impl Field {
             values: None,
             collation: None,
             codec: None,
+            distinct: None,
         }
     }
 

@@ -43,6 +43,8 @@ impl Report {
         let mut counts = BTreeMap::new();
         for decision in &self.decisions {
             let word = match decision.action {
+                // Kept for some is kept.
+                _ if decision.keeps().is_some() => "kept",
                 Action::Mask { .. } => "masked",
                 Action::Keep(_) => "kept",
                 Action::Redact => "redacted",

@@ -102,9 +102,13 @@ struct Told {
 pub fn diff(before: &[Decision], after: &[Decision]) -> Diff {
     let told = |decisions: &[Decision]| -> BTreeMap<FieldId, Told> {
         let told = |decision: &Decision| Told {
-            strength: strength(&decision.action),
-            words: words(&decision.action),
-            exact: serde_json::to_string(&decision.action).unwrap_or_default(),
+            strength: least(decision),
+            words: decided(decision),
+            exact: serde_json::to_string(&(
+                &decision.action,
+                &decision.when.as_ref().map(|w| (&w.condition, &w.action)),
+            ))
+            .unwrap_or_default(),
             rule: decision.rule.clone(),
         };
         decisions.iter().map(|decision| (decision.field.clone(), told(decision))).collect()
@@ -117,7 +121,7 @@ pub fn subjects(before: &Subject, after: &Subject, rules: &[Decision]) -> Diff {
     let rule = |field: &FieldId| rules.iter().find(|decision| decision.field == *field)?.rule.clone();
     let told = |subject: &Subject| -> BTreeMap<FieldId, Told> {
         let told = |resolved: &Resolved| Told {
-            strength: strength(&action(&resolved.does)),
+            strength: weakest(&resolved.does),
             words: outcome(&resolved.does),
             exact: serde_json::to_string(&resolved.does).unwrap_or_default(),
             rule: rule(&resolved.field),
@@ -167,11 +171,39 @@ fn action(outcome: &Outcome) -> Action {
         Outcome::Redact => Action::Redact,
         Outcome::Coordinate => Action::Coordinate,
         Outcome::Payload(_) => Action::Payload,
+        Outcome::Choice(choice) => action(&choice.otherwise),
+    }
+}
+
+/// How little an outcome tells: what tells most counts, since a condition is no protection for those who fulfil it.
+fn weakest(outcome: &Outcome) -> u8 {
+    match outcome {
+        Outcome::Choice(choice) => weakest(&choice.fulfilled).min(weakest(&choice.otherwise)),
+        outcome => strength(&action(outcome)),
+    }
+}
+
+/// The same of a decision.
+fn least(decision: &Decision) -> u8 {
+    let otherwise = strength(&decision.action);
+    decision.when.as_ref().map_or(otherwise, |when| otherwise.min(strength(&when.action)))
+}
+
+/// A decision in words, with what is done under its condition.
+pub fn decided(decision: &Decision) -> String {
+    let otherwise = words(&decision.action);
+    match &decision.when {
+        None => otherwise,
+        Some(when) => format!("{otherwise}; if {}: {}", when.condition, words(&when.action)),
     }
 }
 
 /// A decision in words, with everything that was given beside the mask's name.
 pub fn outcome(outcome: &Outcome) -> String {
+    if let Outcome::Choice(choice) = outcome {
+        let (otherwise, fulfilled) = (self::outcome(&choice.otherwise), self::outcome(&choice.fulfilled));
+        return format!("{otherwise}; if {}: {fulfilled}", choice.when);
+    }
     let mut out = words(&action(outcome));
     match outcome {
         Outcome::Mask(masking) => {
@@ -191,10 +223,11 @@ pub fn outcome(outcome: &Outcome) -> String {
         Outcome::Payload(inside) => {
             for leaf in &inside.rules {
                 let on: Vec<&str> = leaf.on.iter().map(String::as_str).collect();
-                let _ = write!(out, "; {}: {}", on.join(", "), self::outcome(&leaf.does));
+                let when = leaf.when.as_ref().map_or(String::new(), |when| format!(" if {when}"));
+                let _ = write!(out, "; {}{when}: {}", on.join(", "), self::outcome(&leaf.does));
             }
         }
-        Outcome::Redact | Outcome::Coordinate => {}
+        Outcome::Redact | Outcome::Coordinate | Outcome::Choice(_) => {}
     }
     out
 }
@@ -235,7 +268,7 @@ mod tests {
     use reenact_mask::policy::Keep;
 
     fn decision(field: &str, action: Action) -> Decision {
-        Decision { field: field.parse().expect("a field"), action, rule: Some("r".to_owned()) }
+        Decision::new(field.parse().expect("a field"), action, Some("r".to_owned()))
     }
 
     fn mask(mask: &str, domain: &str) -> Action {

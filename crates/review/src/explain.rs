@@ -1,6 +1,7 @@
 //! Why a field is decided as it is: which rule decides, and why the others don't.
 
 use reenact_mask::Policy;
+use reenact_mask::plan::Fulfils;
 use reenact_mask::policy::{Does, Rule};
 use reenact_model::{FieldId, Span};
 use serde::Serialize;
@@ -11,6 +12,8 @@ use serde::Serialize;
 pub enum Outcome {
     /// It decides.
     Decides,
+    /// It decides for the records that fulfil this condition.
+    DecidesIf(String),
     /// It says the same as the rule that decides.
     Agrees,
     /// It matches, and the rule of this name overrides it.
@@ -41,14 +44,25 @@ pub fn explain(policy: &Policy, field: &FieldId) -> Vec<Considered> {
     let selector = |rule: &Rule| rule.on.iter().find(|(s, _)| s.matches(field)).map(|(s, _)| s.text().to_owned());
     let matching: Vec<&Rule> =
         policy.rules.iter().map(|rule| &**rule).filter(|rule| selector(rule).is_some()).collect();
-    let beaten = |rule: &Rule| matching.iter().find(|other| other.overrides.contains(&rule.name));
-    let deciding = matching.iter().find(|rule| beaten(rule).is_none());
+    let beaten =
+        |rule: &Rule| matching.iter().find(|other| other.when.is_none() && other.overrides.contains(&rule.name));
+    let deciding = matching.iter().find(|rule| rule.when.is_none() && beaten(rule).is_none());
+    let conditional = matching.iter().find(|rule| rule.when.is_some() && beaten(rule).is_none());
     let outcome = |rule: &Rule| {
         if selector(rule).is_none() {
             return Outcome::DoesNotMatch;
         }
         match (beaten(rule), deciding) {
             (Some(winner), _) => Outcome::OverriddenBy(winner.name.clone()),
+            (None, deciding) if rule.when.is_some() => match (conditional, deciding) {
+                (Some(first), _) if first.name != rule.name => Outcome::Disagrees(first.name.clone()),
+                (_, Some(deciding)) if !rule.overrides.contains(&deciding.name) => {
+                    Outcome::Disagrees(deciding.name.clone())
+                }
+                _ => {
+                    Outcome::DecidesIf(rule.when.as_ref().map(|when| Fulfils::of(when).to_string()).unwrap_or_default())
+                }
+            },
             (None, Some(first)) if first.name == rule.name => Outcome::Decides,
             (None, Some(first)) if first.agrees(rule) => Outcome::Agrees,
             (None, Some(first)) => Outcome::Disagrees(first.name.clone()),
@@ -70,7 +84,11 @@ pub fn explain(policy: &Policy, field: &FieldId) -> Vec<Considered> {
 fn does(policy: &Policy, rule: &Rule) -> String {
     let does = action(policy, rule);
     // Without a schema nobody knows a field's type, so it is told as a condition.
-    if rule.types.is_empty() { does } else { format!("{does}, if its type is {}", rule.types.join(" or ")) }
+    let does = if rule.types.is_empty() { does } else { format!("{does}, if its type is {}", rule.types.join(" or ")) };
+    match &rule.when {
+        None => does,
+        Some(when) => format!("{does}, if {}", Fulfils::of(when)),
+    }
 }
 
 fn action(policy: &Policy, rule: &Rule) -> String {

@@ -67,6 +67,7 @@ pub(crate) fn inspect(args: &Inspect, json: bool) -> Result<u8> {
     }
     render::out("");
     render::out(&decisions(&record.decisions));
+    record.warnings.iter().for_each(render::finding);
     render::out("\nThe contents are pseudonymised personal data.");
     Ok(0)
 }

@@ -117,8 +117,10 @@ pub(crate) fn decisions(decisions: &[reenact_mask::Decision]) -> String {
     let rows: Vec<Vec<String>> = decisions
         .iter()
         .map(|d| {
-            let what = reenact_review::diff::words(&d.action);
-            vec![d.field.to_string(), what, d.rule.clone().unwrap_or_default()]
+            let what = reenact_review::diff::decided(d);
+            let rules: Vec<&str> =
+                d.rule.iter().chain(d.when.as_ref().map(|when| &when.rule)).map(String::as_str).collect();
+            vec![d.field.to_string(), what, rules.join(", ")]
         })
         .collect();
     render::table(&["field", "decision", "rule"], &rows)
@@ -176,7 +178,7 @@ fn show_captured(done: &Captured, to: &Path, json: bool) {
             "format": "reenact/capture", "format_version": "1.0", "bundle": done.bundle.to_string(),
             "path": to.display().to_string(), "grade": done.record.grade, "records": total, "queries": queries,
             "entities": done.rows.iter().map(|(e, n)| (e.to_string(), n)).collect::<std::collections::BTreeMap<_, _>>(),
-            "residue": done.record.residue, "seeds": done.record.seeds, "dangling": done.record.dangling.iter().map(|d| d.keys.len()).sum::<usize>(),
+            "warnings": done.record.warnings, "residue": done.record.residue, "seeds": done.record.seeds, "dangling": done.record.dangling.iter().map(|d| d.keys.len()).sum::<usize>(),
         }));
         return;
     }
@@ -194,6 +196,7 @@ fn show_captured(done: &Captured, to: &Path, json: bool) {
         ));
     }
     render::out(&format!("bundle {} in {}", done.bundle, to.display()));
+    done.record.warnings.iter().for_each(render::finding);
     render::line(&format!(
         "\nnext: `reenact run {} -- YOUR TEST`, or `reenact inspect {}`",
         to.display(),

@@ -100,6 +100,7 @@ pub(crate) fn explain(args: &PolicyExplain, json: bool) -> Result<u8> {
     for rule in &matching {
         let outcome = match &rule.outcome {
             Outcome::Decides => "decides".to_owned(),
+            Outcome::DecidesIf(condition) => format!("decides if {condition}"),
             Outcome::Agrees => "says the same".to_owned(),
             Outcome::OverriddenBy(winner) => format!("is overridden by rule `{winner}`"),
             Outcome::Disagrees(other) => format!("disagrees with rule `{other}`: an error without `overrides:`"),

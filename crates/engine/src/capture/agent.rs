@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use reenact_bundle::Sealed;
+use reenact_mask::masker::Named;
 use reenact_mask::{Approval, PolicyText, Salt};
 use reenact_model::catalog::Relationship;
 use reenact_model::{EntityId, FieldPath, Finding, Part, Result, ServiceCatalog};
@@ -31,6 +32,12 @@ pub trait Agent: Send {
 
     /// Pins a part, with what was scouted so far; what was scouted is then forgotten, to be scouted again in the pin.
     async fn pin(&mut self, part: Part) -> Result<Pinned>;
+
+    /// What its records answered to the conditions of other services' rules: a truth value for each key, sealed to their agents.
+    async fn verdicts(&mut self) -> Result<Vec<(String, SealedBox)>>;
+
+    /// Takes another agent's answers.
+    async fn heed(&mut self, verdicts: SealedBox) -> Result<()>;
 
     /// Reads, masks and seals every record that was scouted.
     async fn collect(&mut self) -> Result<Collected>;
@@ -178,6 +185,8 @@ pub struct Collected {
     pub sealed: Vec<Sealed>,
     /// Parts of payloads that no rule decides.
     pub unknown: Vec<Finding>,
+    /// The selectors of parts of payloads, and whether a payload had one.
+    pub named: Vec<Named>,
     /// References that dangle, as pseudonyms.
     pub dangling: Vec<Dangling>,
     /// Records that became known only after the pin, in a store that can't read back in time.

@@ -102,6 +102,7 @@ async fn run(
     let held = tokio::time::timeout(pipeline.limits.read_time, async {
         let (parts, groups, skew_ms) = walk.pin(agents).await?;
         let pseudonyms = walk.scout(agents).await?;
+        answer(agents).await?;
         let collected = try_join_all(agents.values_mut().map(|agent| agent.collect())).await?;
         Ok::<_, Error>((parts, groups, skew_ms, pseudonyms, collected))
     });
@@ -171,6 +172,20 @@ fn within_limits(limits: &Limits, collected: &[Collected]) -> Result<()> {
     Err(Error::new(Class::Limit, message)
         .help(format!("raise `limits: {{ {word}: … }}` in the pipeline, or narrow the roots"))
         .at(site))
+}
+
+/// Lets every agent know what the records that its own refer to answered to conditions; what they answered stays sealed.
+async fn answer(agents: &mut Captures) -> Result<()> {
+    let names: Vec<String> = agents.keys().cloned().collect();
+    for name in &names {
+        let Some(agent) = agents.get_mut(name) else { continue };
+        for (service, verdicts) in agent.verdicts().await? {
+            if let Some(agent) = agents.get_mut(&service) {
+                agent.heed(verdicts).await?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn unwritten() -> Error {

@@ -129,7 +129,9 @@ impl Agent for LocalAgent {
         let own = setup.catalogs.iter().filter(|c| c.service == self.service.name).flat_map(|c| &c.entities);
         let mut entities = BTreeMap::new();
         for entity in own.filter(|e| setup.reached.contains(&e.id)) {
-            entities.insert(entity.id.clone(), EntityState::new(entity, &setup)?);
+            let mut state = EntityState::new(entity, &setup)?;
+            state.carry(&plan);
+            entities.insert(entity.id.clone(), state);
         }
         let equality = |edge| Equality::of(&plan, edge, &setup.catalogs);
         let equality = setup.relationships.iter().map(equality).collect::<Result<_>>()?;
@@ -264,11 +266,34 @@ impl Agent for LocalAgent {
         state.entities.values_mut().for_each(EntityState::forget);
         state.asked.clear();
         state.present.clear();
+        // What was answered is of another moment than the pin's.
+        if let Some(masker) = &mut state.masker {
+            masker.forget_verdicts();
+        }
         let mut pinned = source.pin(&part, &known).await.map_err(|e| e.at(site))?;
         if let Some(begun) = begun {
             pinned.position = pinned.position.since(&begun);
         }
         Ok(pinned)
+    }
+
+    async fn verdicts(&mut self) -> Result<Vec<(String, SealedBox)>> {
+        let state = self.state.as_ref().ok_or_else(unprepared)?;
+        let masker = state.masker.as_ref().ok_or_else(unprepared)?;
+        let mut out = Vec::new();
+        for (service, recipient) in state.setup.recipients.iter().filter(|(name, _)| **name != self.service.name) {
+            let verdicts = masker.verdicts(service);
+            if !verdicts.is_empty() {
+                out.push((service.clone(), SealedBox::new(recipient, &verdicts)?));
+            }
+        }
+        Ok(out)
+    }
+
+    async fn heed(&mut self, verdicts: SealedBox) -> Result<()> {
+        let verdicts = self.key.open(&verdicts)?;
+        let state = self.state.as_mut().ok_or_else(unprepared)?;
+        state.masker.as_mut().ok_or_else(unprepared)?.heed(verdicts)
     }
 
     async fn collect(&mut self) -> Result<Collected> {
@@ -302,6 +327,7 @@ impl Agent for LocalAgent {
         }
         out.bytes = budget.bytes;
         out.unknown = masker.unknown();
+        out.named = masker.named();
         state.masker = Some(masker);
         out.dangling = self.dangling()?;
         if let Some(source) = &self.source {

@@ -22,6 +22,8 @@ enum Request {
     Estimate,
     Scout(Vec<Step>),
     Pin(Part),
+    Verdicts,
+    Heed(SealedBox),
     Collect,
     Needles(usize),
     Learn(SealedBox),
@@ -35,6 +37,8 @@ enum Response {
     Estimated(Vec<Estimated>),
     Scouted(Scouted),
     Pinned(Pinned),
+    Verdicts(Vec<(String, SealedBox)>),
+    Heeded,
     Collected(Collected),
     Needles(Vec<(String, SealedBox)>),
     Learned,
@@ -103,6 +107,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Agent for PipeAgent<T> {
         Ok(pinned)
     }
 
+    async fn verdicts(&mut self) -> Result<Vec<(String, SealedBox)>> {
+        let Response::Verdicts(verdicts) = self.call(Request::Verdicts).await? else { return Err(broken()) };
+        Ok(verdicts)
+    }
+
+    async fn heed(&mut self, verdicts: SealedBox) -> Result<()> {
+        let Response::Heeded = self.call(Request::Heed(verdicts)).await? else { return Err(broken()) };
+        Ok(())
+    }
+
     async fn collect(&mut self) -> Result<Collected> {
         let Response::Collected(collected) = self.call(Request::Collect).await? else { return Err(broken()) };
         Ok(collected)
@@ -138,6 +152,8 @@ pub async fn serve(mut agent: Box<dyn Agent>, pipe: impl AsyncRead + AsyncWrite 
             Request::Estimate => agent.estimate().await.map(Response::Estimated),
             Request::Scout(steps) => agent.scout(steps).await.map(Response::Scouted),
             Request::Pin(part) => agent.pin(part).await.map(Response::Pinned),
+            Request::Verdicts => agent.verdicts().await.map(Response::Verdicts),
+            Request::Heed(verdicts) => agent.heed(verdicts).await.map(|()| Response::Heeded),
             Request::Collect => agent.collect().await.map(Response::Collected),
             Request::Needles(piece) => agent.needles(piece).await.map(Response::Needles),
             Request::Learn(needles) => agent.learn(needles).await.map(|()| Response::Learned),

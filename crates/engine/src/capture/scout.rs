@@ -1,8 +1,9 @@
 //! What an agent knows of its entities while the closure grows: what was asked, what was found, where it leads.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use reenact_mask::Plan;
 use reenact_model::captured::{Came, Extractor};
 use reenact_model::{Captured, Entity, Key, KeySet, Relationship, Result, Via};
 use reenact_stores::{Match, Read, Selection};
@@ -20,6 +21,9 @@ pub(super) struct EntityState {
     /// Edges whose parent end this entity is.
     incoming: Vec<(usize, Extractor)>,
     columns: Vec<String>,
+    /// Edges along which conditions on this entity's records are asked, and those along which its records carry them.
+    judged: BTreeSet<usize>,
+    carries: BTreeSet<usize>,
     /// Records by key: how they came, and how many edges of children were followed.
     found: BTreeMap<Key, (Via, u32)>,
     /// For an entity without a key: the questions that gave its records.
@@ -48,6 +52,8 @@ impl EntityState {
             outgoing: Vec::new(),
             incoming: Vec::new(),
             columns: Vec::new(),
+            judged: BTreeSet::new(),
+            carries: BTreeSet::new(),
             found: BTreeMap::new(),
             matches: Vec::new(),
             whole: None,
@@ -75,6 +81,24 @@ impl EntityState {
         columns.dedup();
         state.columns = columns;
         Ok(state)
+    }
+
+    /// Minds the conditions of a plan: reads what they look at, and asks along what they are carried along.
+    pub(super) fn carry(&mut self, plan: &Plan) {
+        self.carries = plan.carries_along(&self.entity.id.service);
+        for (edge, columns) in plan.asked_along(&self.entity.id.service) {
+            if self.incoming.iter().any(|(own, _)| *own == edge) {
+                self.judged.insert(edge);
+                self.columns.extend(columns);
+            }
+        }
+        self.columns.sort();
+        self.columns.dedup();
+    }
+
+    /// Whether conditions on its records are asked along an edge.
+    pub(super) fn is_judged(&self, edge: usize) -> bool {
+        self.judged.contains(&edge)
     }
 
     /// The columns that scouting reads; one at least.
@@ -124,7 +148,7 @@ impl EntityState {
             }
         }
         for (edge, extractor) in &self.outgoing {
-            if self.whole.is_some() && course.skips(*edge) {
+            if self.whole.is_some() && self.skips(course, *edge) {
                 continue;
             }
             course.gather(leads, (What::Parent(*edge), 0), rows.keys(extractor)?, &expand);
@@ -145,7 +169,8 @@ impl EntityState {
     /// Whether a whole entity must be scanned for where it leads: to parents, or to the children that a root asks for.
     pub(super) fn leads_somewhere(&self, course: Course<'_>, levels: u32) -> bool {
         let asked = |edge: &usize| levels > 0 || course.setup.roots.iter().any(|root| root.along.contains(edge));
-        self.outgoing.iter().any(|(edge, _)| !course.skips(*edge)) || self.incoming.iter().any(|(edge, _)| asked(edge))
+        self.outgoing.iter().any(|(edge, _)| !self.skips(course, *edge))
+            || self.incoming.iter().any(|(edge, _)| asked(edge))
     }
 
     /// Remembers a question about an entity without a key.
@@ -210,6 +235,14 @@ impl EntityState {
         }
     }
 
+    /// A foreign key between entities that are both taken whole leads nowhere new, and the server holds it; if it does so by a
+    /// rule of its own, or a condition is carried along it, each reference is looked at all the same.
+    fn skips(&self, course: Course<'_>, n: usize) -> bool {
+        let Relationship { declared, parent, child, .. } = &course.setup.relationships[n];
+        let both = course.setup.whole.contains(&parent.entity) && course.setup.whole.contains(&child.entity);
+        *declared && both && !course.equality[n].is_the_servers() && !self.carries.contains(&n)
+    }
+
     fn read(&self, selection: Selection, via: Via, limit: u64) -> Read {
         Read {
             entity: Arc::clone(&self.entity),
@@ -256,14 +289,6 @@ impl EntityState {
 }
 
 impl Course<'_> {
-    /// A foreign key between entities that are both taken whole leads nowhere new, and the server holds it; if it does so by a
-    /// rule of its own, each reference is looked at all the same.
-    fn skips(self, edge: usize) -> bool {
-        let Relationship { declared, parent, child, .. } = &self.setup.relationships[edge];
-        let both = self.setup.whole.contains(&parent.entity) && self.setup.whole.contains(&child.entity);
-        *declared && both && !self.equality[edge].is_the_servers()
-    }
-
     fn gather(self, leads: &mut Leads, to: (What, u32), keys: Vec<Vec<Key>>, expand: &[bool]) {
         let (What::Parent(edge) | What::Child(edge)) = to.0 else { return };
         let mut wanted = keys.into_iter().zip(expand).filter(|(_, e)| **e).flat_map(|(k, _)| k).peekable();

@@ -10,7 +10,7 @@ use reenact_model::{EntityId, FieldId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::plan::{Action, ColumnPlan, Plan, mask_of};
+use crate::plan::{Action, ColumnPlan, Fulfils, Plan, mask_of};
 use crate::policy::{Canonical, Does, Domain, Keep, MaskUse, Policy, Rule, SubjectField, Undecided};
 
 /// Everything that is decided about one field.
@@ -37,6 +37,20 @@ pub enum Outcome {
     Coordinate,
     /// They are taken apart.
     Payload(Inside),
+    /// One or the other, record by record.
+    Choice(Box<Choice>),
+}
+
+/// What becomes of a field's values where a condition is fulfilled, and where it is not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Choice {
+    /// The condition.
+    pub when: Fulfils,
+    /// What becomes of the values of a record that fulfils it.
+    pub fulfilled: Outcome,
+    /// What becomes of the others.
+    pub otherwise: Outcome,
 }
 
 /// A mask with everything that its results depend on, but the keys.
@@ -81,6 +95,9 @@ pub struct Leaf {
     pub types: BTreeSet<String>,
     /// Those of the other rules here that it outranks.
     pub overrides: BTreeSet<String>,
+    /// The condition under which it decides, if not always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Fulfils>,
     /// What becomes of what they name.
     pub does: Outcome,
 }
@@ -107,6 +124,14 @@ impl Subject {
                 (Action::Keep(keep), _) => Outcome::Keep(keep.clone()),
                 (Action::Coordinate, _) => Outcome::Coordinate,
                 (Action::Payload, _) => Outcome::Payload(inside(policy, plan, &decision.field)),
+            };
+            let does = match decision.when.as_ref().and_then(|when| Some((when, rules.get(when.rule.as_str())?))) {
+                Some((when, rule)) => Outcome::Choice(Box::new(Choice {
+                    when: when.condition.clone(),
+                    fulfilled: masked(policy, rule),
+                    otherwise: does,
+                })),
+                None => does,
             };
             Resolved { field: decision.field.clone(), does }
         });
@@ -171,13 +196,14 @@ fn inside(policy: &Policy, plan: &Plan, field: &FieldId) -> Inside {
         let here: BTreeSet<&str> = leaves.iter().map(|leaf| leaf.rule.name.as_str()).collect();
         for leaf in leaves {
             // What is not taken here stands in `does`.
-            let Rule { name, span: _, on, types, does: _, subject: _, accepts_few: _, overrides } = &*leaf.rule;
+            let Rule { name, span: _, on, types, does: _, when, subject: _, accepts_few: _, overrides } = &*leaf.rule;
             let into = on.iter().filter(|(s, _)| s.has_path() && s.matches_column(field));
             rules.push(Leaf {
                 rule: name.clone(),
                 on: into.map(|(s, _)| s.text().to_owned()).collect(),
                 types: types.iter().cloned().collect(),
                 overrides: overrides.iter().filter(|other| here.contains(other.as_str())).cloned().collect(),
+                when: when.as_ref().map(Fulfils::of),
                 does: masked(policy, &leaf.rule),
             });
         }

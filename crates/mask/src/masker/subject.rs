@@ -11,6 +11,7 @@ use arrow::array::RecordBatch;
 use reenact_model::captured::Extractor;
 use reenact_model::{Class, Entity, Error, Result, Site};
 
+use super::conditions::Fulfilled;
 use crate::plan::Subject;
 
 /// The rows of a batch before any mask, for what looks beyond its own column.
@@ -18,6 +19,8 @@ use crate::plan::Subject;
 pub(super) struct Rows<'a> {
     pub(super) entity: &'a Entity,
     pub(super) batch: &'a RecordBatch,
+    /// Which of them fulfil the conditions of rules.
+    pub(super) fulfilled: &'a Fulfilled,
 }
 
 /// Reads the subjects of a batch; compiled at the first one.

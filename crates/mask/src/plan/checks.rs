@@ -32,7 +32,8 @@ impl Plan {
     /// What is drawn at random is known to the agent that drew it and to no other, so a domain of such a mask has one service.
     pub(super) fn check_drawn(&self, policy: &Policy, findings: &mut Vec<Finding>) {
         for (name, domain) in policy.domains.iter().filter(|(_, domain)| !domain.mask.spec.facts.deterministic) {
-            let of = |d: &&Decision| matches!(&d.action, Action::Mask { domain, .. } if domain == name);
+            let is = |action: &Action| matches!(action, Action::Mask { domain, .. } if domain == name);
+            let of = |d: &&Decision| is(&d.action) || d.when.as_ref().is_some_and(|when| is(&when.action));
             let mut services: Vec<&Decision> = self.decisions.iter().filter(of).collect();
             services.dedup_by(|a, b| a.field.entity.service == b.field.entity.service);
             if let [first, second, ..] = services.as_slice() {
@@ -122,7 +123,8 @@ impl Plan {
 
     fn keeps_apart(&self, entity: &Entity, column: &str) -> bool {
         match self.entities.get(&entity.id).and_then(|e| e.columns.get(column)) {
-            Some(ColumnPlan::Keep { .. }) => true,
+            // Two results for one value are told by `check_places`.
+            Some(ColumnPlan::Keep { .. } | ColumnPlan::Choice { .. }) => true,
             Some(ColumnPlan::Apply(apply)) => apply.mask.guarantees() == Guarantees::PSEUDONYM,
             Some(ColumnPlan::Payload { leaves, .. }) => {
                 leaves.iter().all(|l| l.apply.as_ref().is_none_or(|a| a.mask.guarantees() == Guarantees::PSEUDONYM))

@@ -2,8 +2,10 @@
 //!
 //! Hidden here: what is known of a field's values without reading one: the type, an enumeration, a declared range. If a mask gives
 //! equal values equal results, and a field has so few values that everybody knows which is the most frequent, then the most
-//! frequent result is that value. Where the schema does not tell how many values there are, nothing is said.
+//! frequent result is that value. What only a server's statistics tell moves by itself, so it warns and stops no capture; where
+//! nobody tells how many values there are, nothing is said.
 
+use reenact_model::error::Severity;
 use reenact_model::{Finding, Site, ValueType};
 
 use super::resolve::Match;
@@ -31,12 +33,20 @@ fn tells_apart(spec: &MaskSpec) -> bool {
 
 /// The finding, if a field has few values and its mask tells them apart.
 pub(super) fn few_values(spec: &MaskSpec, found: &Match, site: Site) -> Option<Finding> {
-    let count = values(&found.shape).filter(|count| *count < MANY && tells_apart(spec))?;
+    if !tells_apart(spec) {
+        return None;
+    }
+    let told = values(&found.shape).filter(|count| *count < MANY);
+    let (what, severity) = match (told, found.distinct.filter(|count| *count < MANY)) {
+        (Some(count), _) => (format!("the field has {count} values at most"), Severity::Error),
+        (None, Some(count)) => (format!("the server has counted about {count} values in the field"), Severity::Warning),
+        (None, None) => return None,
+    };
     let message = format!(
-        "the field has {count} values at most, and mask `{}` gives equal values equal results: who knows how frequent each is reads them",
+        "{what}, and mask `{}` gives equal values equal results: who knows how frequent each is reads them",
         spec.name
     );
-    Some(Finding::error("POL-028", site, message).help(
+    Some(Finding { severity, ..Finding::error("POL-028", site, message) }.help(
         "use `redact` or `constant`, keep the field if it tells nothing, or write `accept: [ few-values ]` in this rule",
     ))
 }

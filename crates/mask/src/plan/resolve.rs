@@ -9,17 +9,31 @@ use reenact_model::payload::Codec;
 use reenact_model::{Class, Entity, EntityId, Error, FieldId, FieldPath, Finding, Path, Result, ServiceCatalog, Site};
 
 use super::checks::{dead_rules, expired, profiles};
+use super::conditional::{Conditions, check_places};
 use super::few::few_values;
 use super::subject::Subjects;
-use super::{Action, Apply, ColumnPlan, Decision, EntityPlan, LeafRule, Plan};
-use crate::kernels::{Group, Mask, Shape};
+use super::{Action, Apply, ColumnPlan, Conditional, Decision, EntityPlan, Fulfils, LeafRule, Plan};
+use crate::kernels::{Group, Guarantees, Mask, Shape};
 use crate::policy::{Canonical, Does, Policy, Rule, Undecided};
 
 /// A field with the rule that decides it, before masks are built.
 pub(super) struct Match {
     pub(super) field: FieldId,
     pub(super) shape: Shape,
+    /// About how many values the server has counted, where that tells of the field itself.
+    pub(super) distinct: Option<u64>,
     rule: Arc<Rule>,
+    /// The rule that decides instead under its condition.
+    conditional: Option<Arc<Rule>>,
+}
+
+impl Match {
+    /// The same field under the rule with a condition.
+    fn fulfilled(&self) -> Option<Self> {
+        let rule = Arc::clone(self.conditional.as_ref()?);
+        let (field, shape) = (self.field.clone(), self.shape.clone());
+        Some(Self { field, shape, distinct: self.distinct, rule, conditional: None })
+    }
 }
 
 impl Plan {
@@ -38,13 +52,21 @@ impl Plan {
         dead_rules(policy, catalogs, &mut findings);
         expired(policy, &mut findings);
         profiles(policy, &mut findings);
-        let mut resolver = Resolver { policy, findings, matches: Vec::new(), decisions: Vec::new(), plain: Vec::new() };
+        check_places(policy, catalogs, relationships, reached, &mut findings);
+        let mut resolver = Resolver {
+            policy,
+            findings,
+            conditions: Conditions::new(catalogs, relationships, reached),
+            matches: Vec::new(),
+            decisions: Vec::new(),
+            plain: Vec::new(),
+        };
         let mut containers = Vec::new();
         for entity in catalogs.iter().flat_map(|c| &c.entities).filter(|e| reached.contains(&e.id)) {
             for field in entity.writable() {
                 let id = FieldId::new(&entity.id, &FieldPath::column(&field.name));
                 if matches!(field.role, Role::Coordinate | Role::Relative) {
-                    resolver.decisions.push(Decision { field: id, action: Action::Coordinate, rule: None });
+                    resolver.decisions.push(Decision::new(id, Action::Coordinate, None));
                     resolver.plain.push((entity.id.clone(), field.name.clone(), ColumnPlan::Keep { reference: false }));
                 } else if let Some((codec, leaves)) = resolver.column(entity, &id) {
                     containers.push((id, codec, leaves));
@@ -54,45 +76,53 @@ impl Plan {
         let mut subjects = Subjects::new(policy, catalogs, relationships);
         let (built, mut made) = resolver.build(&mut subjects);
         let mut entities: BTreeMap<EntityId, EntityPlan> = BTreeMap::new();
-        let Resolver { mut findings, mut decisions, plain, matches, .. } = resolver;
+        let Resolver { mut findings, mut decisions, plain, matches, mut conditions, .. } = resolver;
         let mut put = |entity: &EntityId, column: &str, plan: ColumnPlan| {
-            let entity = entities.entry(entity.clone()).or_insert_with(|| EntityPlan { columns: BTreeMap::new() });
-            entity.columns.insert(column.to_owned(), plan);
+            entities.entry(entity.clone()).or_default().columns.insert(column.to_owned(), plan);
         };
         for (entity, column, plan) in plain {
             put(&entity, &column, plan);
         }
-        for (found, built) in matches.iter().zip(built) {
-            let plan = match built {
-                Built::Failed => continue,
-                Built::Kept => ColumnPlan::Keep { reference: found.rule.is_reference() },
-                Built::Masked(apply) => ColumnPlan::Apply(*apply),
-            };
-            decisions.push(Decision {
-                field: found.field.clone(),
-                action: action(policy, &found.rule),
-                rule: Some(found.rule.name.clone()),
-            });
+        for (found, (otherwise, fulfilled)) in matches.iter().zip(built) {
+            let Some(mut plan) = column_plan(&found.rule, otherwise) else { continue };
+            if let (Some(rule), Some(fulfilled)) = (&found.conditional, fulfilled) {
+                let Some(fulfilled) = column_plan(rule, fulfilled) else { continue };
+                let (fulfilled, otherwise) = (Box::new(fulfilled), Box::new(plan));
+                plan = ColumnPlan::Choice { rule: rule.name.clone(), fulfilled, otherwise };
+            }
+            decisions.push(decided(policy, found.field.clone(), &found.rule, found.conditional.as_deref()));
             if found.field.field.path.is_none() {
                 put(&found.field.entity, &found.field.field.column, plan);
             }
         }
         for (id, codec, rules) in containers {
-            decisions.push(Decision { field: id.clone(), action: Action::Payload, rule: None });
+            decisions.push(Decision::new(id.clone(), Action::Payload, None));
             if codec.known_paths().is_none() {
                 // Only the data shows these paths; a rule that names one exactly says what will happen to it.
                 for (rule, path) in named_paths(&rules, &id) {
-                    let field = FieldId::new(&id.entity, &FieldPath::inner(&id.field.column, path));
-                    decisions.push(Decision { field, action: action(policy, rule), rule: Some(rule.name.clone()) });
+                    let field = FieldId::new(&id.entity, &FieldPath::inner(&id.field.column, path.clone()));
+                    let here = |rule: &Rule| names(rule, &id, &path);
+                    let conditional = conditions.find(&policy.rules, &field, here, Some(rule), &mut findings);
+                    decisions.push(decided(policy, field, rule, conditional.map(|rule| &**rule)));
                 }
             }
+            for rule in &rules {
+                conditions.ask(rule, &id.entity, &mut findings);
+            }
             let mut leaf = |rule| leaf_rule(policy, &rule, &id, &mut made, &mut subjects, &mut findings);
-            let leaves = rules.into_iter().filter_map(&mut leaf).collect();
+            let leaves: Vec<LeafRule> = rules.into_iter().filter_map(&mut leaf).collect();
+            for leaf in &leaves {
+                findings.extend(names_that_merge(leaf, &id));
+            }
             let plan = ColumnPlan::Payload { codec, leaves, undecided: policy.undecided };
             put(&id.entity, &id.field.column, plan);
         }
+        let (asked, carried) = conditions.finish();
+        for (entity, conditions) in asked {
+            entities.entry(entity).or_default().conditions = conditions;
+        }
         decisions.sort_by(|a, b| a.field.cmp(&b.field));
-        let plan = Self { decisions, entities, warnings: Vec::new(), policy_digest: policy.digest.clone() };
+        let plan = Self { decisions, entities, carried, warnings: Vec::new(), policy_digest: policy.digest.clone() };
         plan.check_drawn(policy, &mut findings);
         plan.check_keys(policy, catalogs, relationships, reached, &mut findings);
         if let Some(error) = Error::from_findings(Class::Policy, "the policy stops this capture", &findings) {
@@ -101,6 +131,36 @@ impl Plan {
         findings.retain(|f| f.severity < Severity::Error);
         Ok(Self { warnings: findings, ..plan })
     }
+}
+
+/// Names of members must stay different, or one member takes another's place.
+fn names_that_merge(leaf: &LeafRule, container: &FieldId) -> Option<Finding> {
+    let (selector, span) = leaf.selectors.iter().find(|(selector, _)| selector.selects_names())?;
+    if leaf.apply.as_ref().is_some_and(|apply| apply.mask.guarantees() == Guarantees::PSEUDONYM) {
+        return None;
+    }
+    let site = Site::field(container).with_rule(&leaf.rule.name).with_span(Some(span.clone()));
+    let message = format!("`{}` selects names of members, and the rule can't keep them different", selector.text());
+    Some(Finding::error("POL-036", site, message).help(
+        "use a mask that is injective: `integer`, `uuid`, `token`, `email` or `digits`; names that no rule selects stay as they are",
+    ))
+}
+
+/// What becomes of a column; none where a finding says why not.
+fn column_plan(rule: &Rule, built: Built) -> Option<ColumnPlan> {
+    match built {
+        Built::Failed => None,
+        Built::Kept => Some(ColumnPlan::Keep { reference: rule.is_reference() }),
+        Built::Masked(apply) => Some(ColumnPlan::Apply(*apply)),
+    }
+}
+
+fn decided(policy: &Policy, field: FieldId, rule: &Rule, conditional: Option<&Rule>) -> Decision {
+    let when = conditional.and_then(|rule| {
+        let condition = Fulfils::of(rule.when.as_ref()?);
+        Some(Box::new(Conditional { condition, action: action(policy, rule), rule: rule.name.clone() }))
+    });
+    Decision { field, action: action(policy, rule), rule: Some(rule.name.clone()), when }
 }
 
 pub(super) fn action(policy: &Policy, rule: &Rule) -> Action {
@@ -134,11 +194,11 @@ pub(super) fn names(rule: &Rule, container: &FieldId, path: &Path) -> bool {
 }
 
 /// The rule that decides, if any; or two that disagree.
-pub(super) type Decided<'a> = std::result::Result<Option<&'a Arc<Rule>>, (&'a Arc<Rule>, &'a Arc<Rule>)>;
+pub(crate) type Decided<'a> = std::result::Result<Option<&'a Arc<Rule>>, (&'a Arc<Rule>, &'a Arc<Rule>)>;
 
-/// The one rule that decides among those that match; `Err` gives two that disagree.
-pub(super) fn decide<'a>(rules: impl Iterator<Item = &'a Arc<Rule>>, matches: impl Fn(&Rule) -> bool) -> Decided<'a> {
-    let found: Vec<&Arc<Rule>> = rules.filter(|rule| matches(rule)).collect();
+/// The one rule that decides among those that match, where no condition is fulfilled; `Err` gives two that disagree.
+pub(crate) fn decide<'a>(rules: impl Iterator<Item = &'a Arc<Rule>>, matches: impl Fn(&Rule) -> bool) -> Decided<'a> {
+    let found: Vec<&Arc<Rule>> = rules.filter(|rule| rule.when.is_none() && matches(rule)).collect();
     let beaten = |rule: &Rule| found.iter().any(|other| other.overrides.contains(&rule.name));
     let left: Vec<&Arc<Rule>> = found.iter().copied().filter(|rule| !beaten(rule)).collect();
     match left.split_first() {
@@ -166,6 +226,7 @@ type Made = BTreeMap<String, Option<Arc<dyn Mask>>>;
 struct Resolver<'a> {
     policy: &'a Policy,
     findings: Vec<Finding>,
+    conditions: Conditions<'a>,
     matches: Vec<Match>,
     decisions: Vec<Decision>,
     plain: Vec<(EntityId, String, ColumnPlan)>,
@@ -185,7 +246,9 @@ impl Resolver<'_> {
         let whole = self.decide(id);
         match (&field.codec, whole, inner.is_empty()) {
             (_, Some(rule), true) | (None, Some(rule), false) => {
-                self.matches.push(Match { field: id.clone(), shape: Shape::of(field), rule });
+                // How many values a reference has is how many records it refers to.
+                let counted = field.distinct.filter(|_| !self.conditions.is_end(id));
+                self.matched(id.clone(), Shape::of(field), counted, rule);
                 None
             }
             (Some(_), Some(rule), false) => {
@@ -207,14 +270,18 @@ impl Resolver<'_> {
                 }
                 for path in known.unwrap_or_default() {
                     let leaf = FieldId::new(&id.entity, &FieldPath::inner(&id.field.column, path));
-                    match self.decide(&leaf) {
-                        Some(rule) => self.matches.push(Match { field: leaf, shape: Shape::leaf(), rule }),
-                        None => self.uncovered(&leaf, None, "name it in a rule, or write `undecided: redact`"),
+                    if let Some(rule) = self.decide(&leaf) {
+                        self.matched(leaf, Shape::leaf(), None, rule);
+                    } else {
+                        self.conditional(&leaf, None);
+                        self.uncovered(&leaf, None, "name it in a rule, or write `undecided: redact`");
                     }
                 }
+                self.conditional(id, None);
                 Some((codec.clone(), inner))
             }
             (None, None, _) => {
+                self.conditional(id, None);
                 self.uncovered(
                     id,
                     Some(field),
@@ -223,6 +290,17 @@ impl Resolver<'_> {
                 None
             }
         }
+    }
+
+    /// Takes a field in with the rule that decides it, and with the one that decides it under a condition.
+    fn matched(&mut self, field: FieldId, shape: Shape, distinct: Option<u64>, rule: Arc<Rule>) {
+        let conditional = self.conditional(&field, Some(&rule));
+        self.matches.push(Match { field, shape, distinct, rule, conditional });
+    }
+
+    fn conditional(&mut self, id: &FieldId, otherwise: Option<&Rule>) -> Option<Arc<Rule>> {
+        let matches = |rule: &Rule| rule.on.iter().any(|(s, _)| s.matches(id));
+        self.conditions.find(&self.policy.rules, id, matches, otherwise, &mut self.findings).cloned()
     }
 
     fn decide(&mut self, id: &FieldId) -> Option<Arc<Rule>> {
@@ -248,7 +326,7 @@ impl Resolver<'_> {
                 self.findings.push(Finding::error("POL-001", Site::field(id), "no rule decides this field").help(help));
             }
             Undecided::Redact => {
-                self.decisions.push(Decision { field: id.clone(), action: Action::Redact, rule: None });
+                self.decisions.push(Decision::new(id.clone(), Action::Redact, None));
                 if let Some(field) = field {
                     let apply = redaction(Shape::of(field));
                     if let Err(why) = apply.mask.fits(&apply.shape) {
@@ -261,68 +339,78 @@ impl Resolver<'_> {
         }
     }
 
-    /// Builds one mask for all fields that share it.
-    fn build(&mut self, subjects: &mut Subjects<'_>) -> (Vec<Built>, Made) {
+    /// Builds one mask for all fields that share it: what becomes of each field, and of the records that fulfil a condition.
+    fn build(&mut self, subjects: &mut Subjects<'_>) -> (Vec<(Built, Option<Built>)>, Made) {
+        let matches = std::mem::take(&mut self.matches);
         let mut shared: BTreeMap<String, Vec<Shape>> = BTreeMap::new();
-        for found in &self.matches {
-            shared.entry(domain_of(&found.rule)).or_default().push(found.shape.clone());
+        for found in &matches {
+            for rule in std::iter::once(&found.rule).chain(&found.conditional) {
+                shared.entry(domain_of(rule)).or_default().push(found.shape.clone());
+            }
         }
         let mut made = Made::new();
-        let mut out = Vec::with_capacity(self.matches.len());
-        for found in &self.matches {
-            let Some((mask_use, canonical)) = mask_of(self.policy, &found.rule) else {
-                out.push(if matches!(found.rule.does, Does::Keep(_)) { Built::Kept } else { Built::Failed });
-                continue;
-            };
-            let domain = domain_of(&found.rule);
-            let site =
-                || Site::field(&found.field).with_rule(&found.rule.name).with_span(Some(found.rule.span.clone()));
-            let mask = made.entry(domain.clone()).or_insert_with(|| {
-                match (mask_use.spec.build)(&mask_use.args, shared.get(&domain).map_or(&[], Vec::as_slice)) {
-                    Ok(mask) => Some(mask),
-                    Err(message) => {
-                        let site = Site { span: Some(mask_use.span.clone()), ..site() };
-                        let message = format!("mask `{}`: {message}", mask_use.spec.name);
-                        self.findings.push(Finding::error("POL-006", site, message));
-                        None
-                    }
-                }
-            });
-            let Some(mask) = mask else {
-                out.push(Built::Failed);
-                continue;
-            };
-            let fits = found.shape.takes_whole(mask_use.spec.name).and_then(|()| mask.fits(&found.shape));
-            if let Err(why) = fits {
-                let message = format!("mask `{}` does not fit: {why}", mask_use.spec.name);
-                self.findings
-                    .push(Finding::error("POL-009", site(), message).help("choose another mask for this field"));
-                out.push(Built::Failed);
-                continue;
-            }
-            if !found.rule.accepts_few {
-                self.findings.extend(few_values(mask_use.spec, found, site()));
-            }
-            let subject = match subjects.find(&found.rule, (&**mask, mask_use.spec.name), &found.field) {
-                Ok(subject) => subject,
-                Err(finding) => {
-                    self.findings.push(*finding);
-                    out.push(Built::Failed);
-                    continue;
-                }
-            };
-            out.push(Built::Masked(Box::new(Apply {
-                mask: Arc::clone(mask),
-                domain,
-                subject,
-                canonical,
-                shape: found.shape.clone(),
-                name: mask_use.spec.name,
-                group: mask_use.spec.group,
-                rule: Some((found.rule.name.clone(), found.rule.span.clone())),
-            })));
+        let mut out = Vec::with_capacity(matches.len());
+        for found in &matches {
+            let otherwise = self.built(found, &shared, &mut made, subjects);
+            let fulfilled = found.fulfilled().map(|found| self.built(&found, &shared, &mut made, subjects));
+            out.push((otherwise, fulfilled));
         }
+        self.matches = matches;
         (out, made)
+    }
+
+    fn built(
+        &mut self,
+        found: &Match,
+        shared: &BTreeMap<String, Vec<Shape>>,
+        made: &mut Made,
+        subjects: &mut Subjects<'_>,
+    ) -> Built {
+        let Some((mask_use, canonical)) = mask_of(self.policy, &found.rule) else {
+            return if matches!(found.rule.does, Does::Keep(_)) { Built::Kept } else { Built::Failed };
+        };
+        let domain = domain_of(&found.rule);
+        let site = || Site::field(&found.field).with_rule(&found.rule.name).with_span(Some(found.rule.span.clone()));
+        let mask = made.entry(domain.clone()).or_insert_with(|| {
+            match (mask_use.spec.build)(&mask_use.args, shared.get(&domain).map_or(&[], Vec::as_slice)) {
+                Ok(mask) => Some(mask),
+                Err(message) => {
+                    let site = Site { span: Some(mask_use.span.clone()), ..site() };
+                    let message = format!("mask `{}`: {message}", mask_use.spec.name);
+                    self.findings.push(Finding::error("POL-006", site, message));
+                    None
+                }
+            }
+        });
+        let Some(mask) = mask else {
+            return Built::Failed;
+        };
+        let fits = found.shape.takes_whole(mask_use.spec.name).and_then(|()| mask.fits(&found.shape));
+        if let Err(why) = fits {
+            let message = format!("mask `{}` does not fit: {why}", mask_use.spec.name);
+            self.findings.push(Finding::error("POL-009", site(), message).help("choose another mask for this field"));
+            return Built::Failed;
+        }
+        if !found.rule.accepts_few {
+            self.findings.extend(few_values(mask_use.spec, found, site()));
+        }
+        let subject = match subjects.find(&found.rule, (&**mask, mask_use.spec.name), &found.field) {
+            Ok(subject) => subject,
+            Err(finding) => {
+                self.findings.push(*finding);
+                return Built::Failed;
+            }
+        };
+        Built::Masked(Box::new(Apply {
+            mask: Arc::clone(mask),
+            domain,
+            subject,
+            canonical,
+            shape: found.shape.clone(),
+            name: mask_use.spec.name,
+            group: mask_use.spec.group,
+            rule: Some((found.rule.name.clone(), found.rule.span.clone())),
+        }))
     }
 }
 

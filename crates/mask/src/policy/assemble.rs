@@ -10,10 +10,10 @@ use std::sync::Arc;
 use reenact_model::names::split_unquoted;
 use reenact_model::{FieldId, Finding, Site, Span};
 
-use super::syntax::{Document, DomainText, Includes, RuleText, Scalars};
+use super::syntax::{Document, DomainText, Includes, RuleText, Scalars, WhenText};
 use super::text::{MAX_DEPTH, PolicyText, beside};
 use super::{
-    Does, Domain, Keep, Policy, Rule, Selector, SubjectField, Undecided, expect, mask_use, partition, profiles,
+    Does, Domain, Keep, Policy, Rule, Selector, SubjectField, Undecided, When, expect, mask_use, partition, profiles,
 };
 use crate::yaml::{self, Spanned, UNREADABLE};
 
@@ -363,6 +363,10 @@ fn one_rule(file: &str, built_in: bool, rule: &RuleText, names: &Names, findings
             }
         }
     });
+    let when = rule.when.as_ref().and_then(|text| {
+        let span = at(text.referenced);
+        condition(&text.value, &span, &site(&span), findings)
+    });
     let accepts_few = rule.accept.as_ref().is_some_and(|accept| {
         let span = at(accept.referenced);
         for word in accept.value.0.iter().filter(|word| *word != FEW_VALUES) {
@@ -378,7 +382,27 @@ fn one_rule(file: &str, built_in: bool, rule: &RuleText, names: &Names, findings
         return None;
     }
     let overrides = rule.overrides.iter().map(|o| o.value.clone()).collect();
-    does.map(|does| Rule { name: name.clone(), span, on, types, does, subject, accepts_few, overrides })
+    does.map(|does| Rule { name: name.clone(), span, on, types, does, when, subject, accepts_few, overrides })
+}
+
+/// The condition of a rule, if it parses.
+fn condition(text: &WhenText, span: &Span, site: &Site, findings: &mut Vec<Finding>) -> Option<When> {
+    let mut wrong = |message: String, help: &str| {
+        findings.push(Finding::error("POL-030", site.clone(), message).help(help));
+        None
+    };
+    if let Err(message) = crate::condition::parse(&text.that) {
+        return wrong(message, "write it in CEL, such as `when: 'country == \"DE\"'`");
+    }
+    let on = match &text.on {
+        None => None,
+        // The grammar of fields, with a field that does not count.
+        Some(on) => match format!("{on}.x").parse::<FieldId>() {
+            Ok(id) if id.field.path.is_none() && !on.contains('*') => Some(id.entity),
+            _ => return wrong(format!("`{on}` names no entity"), "write `on: service/entity`"),
+        },
+    };
+    Some(When { on, that: text.that.clone(), missing: text.missing, span: span.clone() })
 }
 
 /// The fields that tell whose a record is.

@@ -25,6 +25,8 @@ pub struct PolicyTest {
     pub input: Option<String>,
     /// More fields of the same record, by column.
     pub with: BTreeMap<String, Option<String>>,
+    /// Whether the records that it refers to fulfil what conditions ask of them.
+    pub when: Option<bool>,
     /// What must hold, each at its place.
     pub expect: Vec<(Expectation, Span)>,
 }
@@ -58,6 +60,7 @@ pub(super) struct TestText {
     input: Option<Scalar>,
     #[serde(default)]
     with: BTreeMap<String, Option<Scalar>>,
+    when: Option<bool>,
     expect: Spanned<ExpectText>,
 }
 
@@ -109,6 +112,7 @@ pub(super) fn resolve(file: &str, written: Vec<TestText>, findings: &mut Vec<Fin
             span,
             field,
             input: plain(one.input),
+            when: one.when,
             with: one.with.into_iter().map(|(column, value)| (column, plain(value))).collect(),
             expect,
         });

@@ -107,12 +107,27 @@ pub struct Rule {
     pub types: Vec<String>,
     /// What it decides.
     pub does: Does,
+    /// Under which condition it decides, if not always.
+    pub when: Option<When>,
     /// Whose record it is, for masks that work by subject: the fields together, and where they are named.
     pub subject: Option<(Vec<SubjectField>, Span)>,
     /// Whether it accepts that counting undoes a pseudonym where a field has few values.
     pub accepts_few: bool,
     /// The rules that it outranks where both match.
     pub overrides: Vec<String>,
+}
+
+/// The condition under which a rule decides.
+#[derive(Clone, Debug)]
+pub struct When {
+    /// The entity that the record refers to and whose record is asked; none if the record itself is.
+    pub on: Option<EntityId>,
+    /// The condition, in CEL.
+    pub that: String,
+    /// Whether it counts as fulfilled where the reference leads to no record; such a record is refused if this is not said.
+    pub missing: Option<bool>,
+    /// Where it stands.
+    pub span: Span,
 }
 
 /// A field that tells whose a record is.
@@ -125,7 +140,7 @@ pub enum SubjectField {
 }
 
 impl Rule {
-    /// Whether both decide alike.
+    /// Whether both decide alike, wherever they decide.
     pub fn agrees(&self, other: &Self) -> bool {
         let subject = |rule: &Self| rule.subject.as_ref().map(|(fields, _)| fields.clone());
         self.does == other.does && subject(self) == subject(other)

@@ -1,7 +1,8 @@
 //! Selectors: which fields a rule names.
 //!
 //! Hidden here: their grammar, `[service/][entity.]field[:path]`. `*` stands for any characters but a dot, `**` for any at
-//! all; in a path, `$..name` finds a name at any depth and `.*` any member.
+//! all; in a path, `$..name` finds a name at any depth and `.*` any member. `~` behind a path selects the names of the members that it
+//! finds, and not what they hold.
 
 use std::str::FromStr;
 
@@ -15,6 +16,8 @@ pub struct Selector {
     entity: String,
     column: String,
     path: Option<Vec<Pattern>>,
+    /// Whether it selects the names of members.
+    names: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +42,18 @@ impl Selector {
             entity: id.entity.name.clone(),
             column: id.field.column.clone(),
             path: None,
+            names: false,
         }
+    }
+
+    /// Whether it selects names of members, and not what they hold.
+    pub fn selects_names(&self) -> bool {
+        self.names
+    }
+
+    /// Whether it selects the name of the member at this path.
+    pub fn matches_member(&self, path: &Path) -> bool {
+        self.names && self.path.as_ref().is_some_and(|pattern| matches_path(pattern, path))
     }
 
     /// Whether it names one field and nothing else.
@@ -67,6 +81,9 @@ impl Selector {
 
     /// The path that it names, if it names exactly one.
     pub fn path(&self) -> Option<Path> {
+        if self.names {
+            return None;
+        }
         let step = |pattern: &Pattern| match pattern {
             Pattern::Key(key) if !key.contains('*') => Some(Step::Key(key.clone())),
             Pattern::Each => Some(Step::Each),
@@ -80,14 +97,14 @@ impl Selector {
         self.matches_column(field)
             && match (&self.path, &field.field.path) {
                 (None, None) => true,
-                (Some(pattern), Some(path)) => matches_path(pattern, path),
+                (Some(_), Some(path)) => self.matches_path(path),
                 _ => false,
             }
     }
 
     /// Whether its path names this path.
     pub fn matches_path(&self, path: &Path) -> bool {
-        self.path.as_ref().is_some_and(|pattern| matches_path(pattern, path))
+        !self.names && self.path.as_ref().is_some_and(|pattern| matches_path(pattern, path))
     }
 }
 
@@ -99,7 +116,10 @@ fn matches_path(pattern: &[Pattern], path: &Path) -> bool {
                 at(rest, steps) || steps.split_first().is_some_and(|(_, tail)| at(pattern, tail))
             }
             (Some((Pattern::Each, rest)), Some((Step::Each, tail))) => at(rest, tail),
-            (Some((Pattern::Key(name), rest)), Some((Step::Key(key), tail))) => glob(name, key) && at(rest, tail),
+            // A name is one step however many dots it has.
+            (Some((Pattern::Key(name), rest)), Some((Step::Key(key), tail))) => {
+                (name == key || glob(&name.replace('*', "**"), key)) && at(rest, tail)
+            }
             _ => false,
         }
     }
@@ -123,7 +143,13 @@ impl FromStr for Selector {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let name = split_unquoted(text, ':')[0];
-        let path = text[name.len()..].strip_prefix(':').map(pattern).transpose()?;
+        let path = text[name.len()..].strip_prefix(':');
+        let bare = path.and_then(|path| path.strip_suffix('~'));
+        let names = bare.is_some();
+        let path = bare.or(path).map(pattern).transpose()?;
+        if names && !matches!(path.as_deref(), Some([.., Pattern::Key(_)])) {
+            return Err(format!("`{text}` selects names of members: write `~` behind one, such as `$.byMail.*~`"));
+        }
         let (service, rest) = match split_unquoted(name, '/').as_slice() {
             [rest] => ("**", *rest),
             [service, rest] => (*service, *rest),
@@ -138,7 +164,7 @@ impl FromStr for Selector {
         if column.is_empty() || entity.is_empty() || service.is_empty() {
             return Err(format!("`{text}` has an empty part: write `service/entity.field`"));
         }
-        Ok(Self { text: text.to_owned(), service: service.to_owned(), entity, column: unquote(column), path })
+        Ok(Self { text: text.to_owned(), service: service.to_owned(), entity, column: unquote(column), path, names })
     }
 }
 
@@ -206,6 +232,23 @@ mod tests {
         assert!(matches("cart/cart.key:customer_id", "cart/cart.key:$.customer_id"));
         assert!(matches("e/o.headers:$.baggage['session.id']", "e/o.headers:$.baggage['session.id']"));
         assert!(!matches("events/orders.value", "events/orders.value:$.id"));
+        assert!(matches("e/o.value:$.by_mail.*.n", "e/o.value:$.by_mail['ann@x.test'].n"), "a name may have dots");
+        assert!(matches("e/o.value:$.by_mail['*@x.test']", "e/o.value:$.by_mail['ann.lee@x.test']"));
+    }
+
+    #[test]
+    fn names_of_members_are_selected() {
+        let selector = |text: &str| text.parse::<Selector>();
+        let path = |text: &str| text.parse::<Path>().expect("a path");
+        let names = selector("e/o.value:$.by_mail.*~").expect("parses");
+        assert!(names.matches_member(&path("$.by_mail['ann@x.test']")) && names.selects_names());
+        assert!(!names.matches_member(&path("$.by_mail.a.b")) && !names.matches_path(&path("$.by_mail.a")));
+        assert!(!names.matches(&"e/o.value:$.by_mail.a".parse().expect("a field")) && names.path().is_none());
+        assert!(!selector("e/o.value:$.by_mail.*").expect("parses").matches_member(&path("$.by_mail.a")));
+        assert!(selector("e/o.value:$.a['b~']").expect("parses").matches_path(&path("$.a['b~']")));
+        for wrong in ["e/o.value:$~", "e/o.value:$.a[*]~", "e/o.value:$..~"] {
+            assert!(selector(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

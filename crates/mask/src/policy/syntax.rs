@@ -66,9 +66,47 @@ pub(super) struct RuleText {
     pub(super) mask: Option<Spanned<MaskRef>>,
     pub(super) keep: Option<KeepText>,
     pub(super) subject: Option<Spanned<Scalars>>,
+    pub(super) when: Option<Spanned<WhenText>>,
     pub(super) accept: Option<Spanned<Scalars>>,
     #[serde(default)]
     pub(super) overrides: Vec<Spanned<String>>,
+}
+
+/// A condition: an expression over the record itself, or over the record of an entity that it refers to.
+pub(super) struct WhenText {
+    pub(super) on: Option<String>,
+    pub(super) that: String,
+    pub(super) missing: Option<bool>,
+}
+
+impl<'de> Deserialize<'de> for WhenText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct V;
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Carried {
+            on: String,
+            that: String,
+            missing: Option<bool>,
+        }
+        impl<'de> Visitor<'de> for V {
+            type Value = WhenText;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a condition, or `{ on: service/entity, that: condition }`")
+            }
+
+            fn visit_str<E>(self, that: &str) -> Result<WhenText, E> {
+                Ok(WhenText { on: None, that: that.to_owned(), missing: None })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<WhenText, A::Error> {
+                let carried = Carried::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                Ok(WhenText { on: Some(carried.on), that: carried.that, missing: carried.missing })
+            }
+        }
+        deserializer.deserialize_any(V)
+    }
 }
 
 #[derive(Deserialize)]

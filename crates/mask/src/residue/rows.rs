@@ -98,9 +98,9 @@ impl Searcher {
                         })?;
                     }
                 }
-                Column::Keep { reference: true } => {}
+                column if column.origin() == Origin::Reference => {}
                 column => {
-                    let made = matches!(column, Column::Apply(_));
+                    let made = column.origin() == Origin::Mask;
                     if let Some(group) = plain(&mut self.look, array, field.value, made) {
                         self.hits.entry(at(None)).or_insert(group);
                     }
@@ -192,6 +192,18 @@ fn leaves(
         return Ok(());
     };
     let mut failed = None;
+    // Names of members stand in the output too, whatever they hold.
+    node.members(&mut |path| {
+        let Some(Step::Key(name)) = path.0.last() else { return };
+        match payload.origin_of_name(path) {
+            Ok(origin) => {
+                if let Some(group) = look.finds(name, origin == Origin::Mask) {
+                    tell(Some(payload.generalised(path)), group);
+                }
+            }
+            Err(error) => failed = Some(error),
+        }
+    });
     node.leaves_mut(&mut |path, leaf| {
         let made = match payload.origin(path) {
             Ok(Origin::Reference) => return,
@@ -207,13 +219,6 @@ fn leaves(
         };
         if let Some(group) = text.and_then(|text| look.finds(&text, made)) {
             tell(Some(payload.generalised(path)), group);
-        }
-        for step in &path.0 {
-            if let Step::Key(key) = step
-                && let Some(group) = look.finds(key, false)
-            {
-                tell(Some(payload.generalised(path)), group);
-            }
         }
     });
     failed.map_or(Ok(()), Err)

@@ -54,3 +54,48 @@ fn a_canonical_form_that_may_merge_unique_values_is_a_warning() {
     assert_eq!(told, ["POL-029 shop/users.mail, rule `mail`, p.yaml:6:13"]);
     assert!(world().plan(&domains.replace("canonical: email, ", "")).expect("resolves").warnings().is_empty());
 }
+
+#[test]
+fn what_a_server_has_counted_is_a_warning() {
+    let mut world = World::default()
+        .entity("shop/users", &["id int", "city text", "team int", "bio text"])
+        .entity("shop/teams", &["id int", "name text"])
+        .refers("shop/users.team -> shop/teams.id");
+    for entity in world.catalogs.iter_mut().flat_map(|c| &mut c.entities) {
+        let mut changed = (**entity).clone();
+        changed.fields.iter_mut().filter(|field| field.name != "id").for_each(|field| field.distinct = Some(12));
+        *entity = Arc::new(changed);
+    }
+    let policy = |city: &str| {
+        format!(
+            "version: 1
+domains: {{ team: {{ mask: {{ integer: {{ max: 99999999 }} }} }} }}
+rules:
+  - {{ name: ids, on: [ shop/users.id ], mask: {{ integer: {{ max: 99999999 }} }} }}
+  - {{ name: teams, on: [ shop/users.team, shop/teams.id ], domain: team }}
+  - {{ name: rest, on: [ shop/users.bio, shop/teams.name ], mask: redact }}
+  - {{ name: city, on: [ shop/users.city ], {city} }}
+"
+        )
+    };
+    let warned = |world: &World, city: &str| -> Vec<String> {
+        let plan = world.plan(&policy(city)).expect("a warning stops nothing");
+        plan.warnings()
+            .iter()
+            .map(|finding| format!("{} {}: {}", finding.code, finding.site, finding.message))
+            .collect()
+    };
+    let told = warned(&world, "mask: token");
+    assert_eq!(told.len(), 1, "a reference has as many values as there are records: {told:?}");
+    assert!(told[0].starts_with("POL-028 shop/users.city, rule `city`, p.yaml:7:"), "{told:?}");
+    assert!(told[0].contains("has counted about 12 values"), "{told:?}");
+    for fine in ["mask: redact", "mask: token, accept: [ few-values ]", "keep: { reason: test }"] {
+        assert_eq!(warned(&world, fine), Vec::<String>::new(), "{fine}");
+    }
+    for entity in world.catalogs.iter_mut().flat_map(|c| &mut c.entities) {
+        let mut changed = (**entity).clone();
+        changed.fields.iter_mut().for_each(|field| field.distinct = Some(5_000));
+        *entity = Arc::new(changed);
+    }
+    assert_eq!(warned(&world, "mask: token"), Vec::<String>::new());
+}

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
+use reenact_mask::residue::Searcher;
 use reenact_mask::{Masker, Plan, Policy, RootKey, Salt, ScopeKeys};
 use reenact_model::canonical::{Reader, Writer};
 use reenact_model::catalog::{Condition, End, Entity, Field, Identity, Kind, Relationship, ServiceCatalog};
@@ -105,8 +106,8 @@ impl World {
         plan.masker(&ScopeKeys::new(&root, &Salt::from_bytes([9; 32])))
     }
 
-    /// Masks rows of an entity: texts in the order of its columns, and `-` for NULL.
-    pub(crate) fn mask(&self, masker: &mut Masker, name: &str, rows: &[&[&str]]) -> Result<Vec<Vec<String>>, Error> {
+    /// Rows of an entity as they were read: texts in the order of its columns, and `-` for NULL.
+    fn captured(&self, name: &str, rows: &[&[&str]]) -> Captured {
         let entity = self.catalogs.iter().flat_map(|c| &c.entities).find(|e| e.id.to_string() == name);
         let entity = Arc::clone(entity.expect("an entity"));
         let column = |n: usize, field: &Field| -> ArrayRef {
@@ -121,7 +122,33 @@ impl World {
         };
         let arrays = entity.fields.iter().enumerate().map(|(n, field)| column(n, field)).collect();
         let batch = RecordBatch::try_new(entity.schema(), arrays).expect("a batch");
-        let written = masker.apply(Captured::new(Arc::clone(&entity), batch, Via::root(0)))?;
+        Captured::new(entity, batch, Via::root(0))
+    }
+
+    /// Answers what is asked of rows along a relationship.
+    pub(crate) fn judge(&self, masker: &mut Masker, edge: usize, name: &str, rows: &[&[&str]]) -> Result<(), Error> {
+        masker.judge(edge, self.captured(name, rows), &vec![true; rows.len()])
+    }
+
+    /// What a search finds in rows after they were masked: code, place and message of each.
+    pub(crate) fn searched(&self, policy: &str, name: &str, rows: &[&[&str]]) -> String {
+        let mut masker = self.masker(policy);
+        let captured = self.captured(name, rows);
+        let entity = Arc::clone(captured.entity());
+        let written = masker.apply(captured).expect("masks");
+        let mut searcher = Searcher::new(self.masker(policy), masker.search());
+        searcher.rows(&entity, written.batch()).expect("searches");
+        searcher
+            .findings()
+            .iter()
+            .fold(String::new(), |all, f| all + &format!("{} {}: {}\n", f.code, f.site, f.message))
+    }
+
+    /// Masks rows of an entity.
+    pub(crate) fn mask(&self, masker: &mut Masker, name: &str, rows: &[&[&str]]) -> Result<Vec<Vec<String>>, Error> {
+        let captured = self.captured(name, rows);
+        let entity = Arc::clone(captured.entity());
+        let written = masker.apply(captured)?;
         let text = |row: usize| {
             let cell = |(n, field): (usize, &Field)| {
                 let array: &dyn Array = written.batch().column(n);

@@ -92,11 +92,25 @@ impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
 /// Writes one JSON document without white space.
 pub(super) fn encode(node: &Node) -> Result<Vec<u8>, Undecodable> {
     let mut out = Vec::new();
-    write(node, &mut out)?;
+    write(node, false, &mut out)?;
     Ok(out)
 }
 
-fn write(node: &Node, out: &mut Vec<u8>) -> Result<(), Undecodable> {
+/// Writes one JSON document in the spelling of another: servers that keep JSON parsed give it back with one space behind each comma
+/// and colon, and would give back any other text as another one.
+pub(super) fn encode_like(node: &Node, original: &[u8]) -> Result<Vec<u8>, Undecodable> {
+    let spaced = |node: &Node| {
+        let mut out = Vec::new();
+        write(node, true, &mut out).map(|()| out)
+    };
+    if decode(original).and_then(|node| spaced(&node)).is_ok_and(|text| text == original) {
+        spaced(node)
+    } else {
+        encode(node)
+    }
+}
+
+fn write(node: &Node, spaced: bool, out: &mut Vec<u8>) -> Result<(), Undecodable> {
     fn text(value: &str, out: &mut Vec<u8>) -> Result<(), Undecodable> {
         serde_json::to_writer(out, value).map_err(|_| Undecodable)
     }
@@ -110,9 +124,9 @@ fn write(node: &Node, out: &mut Vec<u8>) -> Result<(), Undecodable> {
             out.push(b'[');
             for (n, item) in items.iter().enumerate() {
                 if n > 0 {
-                    out.push(b',');
+                    out.extend_from_slice(if spaced { b", " } else { b"," });
                 }
-                write(item, out)?;
+                write(item, spaced, out)?;
             }
             out.push(b']');
         }
@@ -120,11 +134,11 @@ fn write(node: &Node, out: &mut Vec<u8>) -> Result<(), Undecodable> {
             out.push(b'{');
             for (n, (name, node)) in members.iter().enumerate() {
                 if n > 0 {
-                    out.push(b',');
+                    out.extend_from_slice(if spaced { b", " } else { b"," });
                 }
                 text(name, out)?;
-                out.push(b':');
-                write(node, out)?;
+                out.extend_from_slice(if spaced { b": " } else { b":" });
+                write(node, spaced, out)?;
             }
             out.push(b'}');
         }
@@ -147,6 +161,16 @@ mod tests {
                 .expect("text")
                 .starts_with(r#"{"b":1.50,"a":[12345678901234567890123,1e400,-0],"b""#)
         );
+    }
+
+    #[test]
+    fn the_spelling_of_the_original_is_kept() {
+        for text in [r#"{"a": 1, "b": ["x", {}]}"#, r#"{"a":1,"b":["x",{}]}"#, "[]", "7"] {
+            let node = decode(text.as_bytes()).expect("decodes");
+            assert_eq!(encode_like(&node, text.as_bytes()).expect("encodes"), text.as_bytes());
+        }
+        let node = decode(b"[1, 2]").expect("decodes");
+        assert_eq!(encode_like(&node, b"[1,  2]").expect("encodes"), b"[1,2]");
     }
 
     #[test]

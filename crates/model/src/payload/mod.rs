@@ -239,7 +239,7 @@ impl Decoder {
         }
         match &self.format {
             Compiled::Text => Ok(outer.raw()),
-            Compiled::Json => json::encode(&outer),
+            Compiled::Json => json::encode_like(&outer, original),
             Compiled::Protobuf(message) => message.encode(&outer),
             Compiled::Baggage => baggage::encode(&outer),
             Compiled::Template(template) => template.encode(&outer).ok_or(Undecodable),

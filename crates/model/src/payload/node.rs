@@ -1,6 +1,7 @@
 //! A decoded payload as a tree, and how a path finds its way in it.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::canonical;
@@ -95,6 +96,71 @@ impl Node {
         self.walk(&mut Path::default(), visit);
     }
 
+    /// Visits every member with its path, those of empty lists and members too.
+    pub fn members(&self, visit: &mut impl FnMut(&Path)) {
+        fn walk(node: &Node, at: &mut Path, visit: &mut impl FnMut(&Path)) {
+            match node {
+                Node::List(items) => {
+                    at.0.push(Step::Each);
+                    for item in items {
+                        walk(item, at, visit);
+                    }
+                    at.0.pop();
+                }
+                Node::Map(members) => {
+                    for (name, node) in members {
+                        at.0.push(Step::Key(name.clone()));
+                        visit(at);
+                        walk(node, at, visit);
+                        at.0.pop();
+                    }
+                }
+                _ => {}
+            }
+        }
+        walk(self, &mut Path::default(), visit);
+    }
+
+    /// Gives members other names, by their paths as they were; whether all names stayed different. Members that stood in the order of
+    /// servers that keep JSON parsed (by length, then by bytes) do so again.
+    pub fn rename(&mut self, name: &mut impl FnMut(&Path) -> Option<String>) -> bool {
+        fn walk(node: &mut Node, at: &mut Path, name: &mut impl FnMut(&Path) -> Option<String>) -> bool {
+            let mut different = true;
+            match node {
+                Node::List(items) => {
+                    at.0.push(Step::Each);
+                    for item in items {
+                        different &= walk(item, at, name);
+                    }
+                    at.0.pop();
+                }
+                Node::Map(members) => {
+                    let order = |a: &(String, Node), b: &(String, Node)| (a.0.len(), &a.0) < (b.0.len(), &b.0);
+                    let ordered = members.windows(2).all(|pair| order(&pair[0], &pair[1]));
+                    let distinct = |members: &[(String, Node)]| -> usize {
+                        members.iter().map(|(name, _)| name.as_str()).collect::<BTreeSet<&str>>().len()
+                    };
+                    let before = distinct(members);
+                    for (own, node) in members.iter_mut() {
+                        at.0.push(Step::Key(own.clone()));
+                        different &= walk(node, at, name);
+                        if let Some(new) = name(at) {
+                            *own = new;
+                        }
+                        at.0.pop();
+                    }
+                    different &= distinct(members) == before;
+                    if ordered {
+                        members.sort_by(|a, b| (a.0.len(), &a.0).cmp(&(b.0.len(), &b.0)));
+                    }
+                }
+                _ => {}
+            }
+            different
+        }
+        walk(self, &mut Path::default(), name)
+    }
+
     fn walk(&mut self, at: &mut Path, visit: &mut impl FnMut(&Path, &mut Node)) {
         match self {
             Self::List(items) => {
@@ -144,5 +210,24 @@ mod tests {
         node.leaves_mut(&mut |path, _| seen.push(path.to_string()));
         assert_eq!(seen, ["$.a[*]", "$.a[*]", "$.b.c"]);
         assert_eq!(format!("{node:?}"), "map");
+    }
+
+    #[test]
+    fn members_are_renamed_by_their_paths_as_they_were() {
+        let map = |names: &[&str]| Node::Map(names.iter().map(|name| ((*name).to_owned(), Node::Null)).collect());
+        let mut node = Node::Map(vec![("a".into(), map(&["x", "y"])), ("b".into(), Node::List(vec![map(&[])]))]);
+        let mut seen = Vec::new();
+        node.members(&mut |path| seen.push(path.to_string()));
+        assert_eq!(seen, ["$.a", "$.a.x", "$.a.y", "$.b"]);
+        let new = |path: &Path| match path.to_string().as_str() {
+            "$.a" => Some("long".to_owned()),
+            "$.a.x" => Some("zz".to_owned()),
+            _ => None,
+        };
+        assert!(node.rename(&mut { new }));
+        let expected = Node::Map(vec![("b".into(), Node::List(vec![map(&[])])), ("long".into(), map(&["y", "zz"]))]);
+        assert!(node == expected, "in the order of names by length");
+        assert!(!node.rename(&mut |_| Some("one".to_owned())), "two names became one");
+        assert!(map(&["x", "x"]).rename(&mut |_| Some("y".to_owned())), "a name that stood twice stands twice");
     }
 }

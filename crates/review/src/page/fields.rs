@@ -69,11 +69,16 @@ impl Page<'_> {
         let entity = self.schemas.catalogs.iter().flat_map(|c| &c.entities).find(|e| e.id == field.entity);
         let column = entity.and_then(|e| e.field(&field.field.column));
         let mut kinds = vec![kind(&decision.action)];
+        if decision.when.is_some() {
+            kinds.push(if decision.keeps().is_some() { "kept" } else { "masked" });
+            kinds.dedup();
+        }
         let personal = found.filter(|found| found.class.is_personal());
         kinds.extend(personal.map(|_| "personal"));
         let mut risks = Vec::new();
-        if let (Some(found), Action::Keep(_)) = (personal, &decision.action) {
-            risks.push(format!("kept, and looks like {}", found.class));
+        if let (Some(found), Some(_)) = (personal, decision.keeps()) {
+            let some = if decision.when.is_some() { " under a condition" } else { "" };
+            risks.push(format!("kept{some}, and looks like {}", found.class));
         }
         risks.extend(risks_of(outcome));
         if !risks.is_empty() {
@@ -94,6 +99,7 @@ impl Page<'_> {
             _ => "part of a payload".to_owned(),
         };
         let words = match &decision.action {
+            _ if decision.when.is_some() => outcome.map_or_else(|| diff::decided(decision), diff::outcome),
             // The reason stands among the keeps; here it would bury the rest.
             Action::Keep(keep) if keep.reference => "kept as reference data".to_owned(),
             Action::Keep(_) => "kept".to_owned(),
@@ -102,7 +108,7 @@ impl Page<'_> {
         let cells = [
             format!("{} <span class=\"soft type\">{kind_of}</span>", code(&field.to_string())),
             text(&words),
-            decision.rule.as_deref().map_or("–".to_owned(), text),
+            rules(decision),
             holds,
             list(&self.promises(decision)),
             list(&notes),
@@ -112,6 +118,9 @@ impl Page<'_> {
 
     /// What the decision holds to, and what it tells.
     fn promises(&self, decision: &Decision) -> Vec<String> {
+        if decision.when.is_some() {
+            return vec!["depends on the record".to_owned()];
+        }
         let Action::Mask { mask, .. } = &decision.action else {
             return match decision.action {
                 Action::Redact => vec!["tells nothing but that something was there".to_owned()],
@@ -167,6 +176,13 @@ struct Row {
     cells: [String; 6],
 }
 
+/// The rules that decide, the one without a condition first.
+fn rules(decision: &Decision) -> String {
+    let names = decision.rule.iter().chain(decision.when.as_ref().map(|when| &when.rule));
+    let names: Vec<String> = names.map(|name| text(name)).collect();
+    if names.is_empty() { "–".to_owned() } else { names.join(", ") }
+}
+
 fn kind(action: &Action) -> &'static str {
     match action {
         Action::Mask { .. } => "masked",
@@ -185,6 +201,9 @@ fn risks_of(outcome: Option<&Outcome>) -> Vec<String> {
         Some(Outcome::Keep(keep)) => {
             let unsearched = "not searched for what masks replaced".to_owned();
             keep.reference.then_some(unsearched).into_iter().collect()
+        }
+        Some(Outcome::Choice(choice)) => {
+            [&choice.fulfilled, &choice.otherwise].into_iter().flat_map(|outcome| risks_of(Some(outcome))).collect()
         }
         _ => Vec::new(),
     }

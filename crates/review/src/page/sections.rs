@@ -129,19 +129,20 @@ impl Page<'_> {
     }
 
     pub(super) fn keeps(&self) -> String {
-        let keeps = self.report.decisions.iter().filter_map(|decision| match &decision.action {
-            Action::Keep(keep) => Some((decision, keep)),
-            _ => None,
-        });
+        let keeps = self.report.decisions.iter().filter_map(|decision| Some((decision, decision.keeps()?)));
         let rows: Vec<Vec<String>> = keeps
-            .map(|(decision, keep)| {
-                let rule = decision.rule.as_deref().unwrap_or_default();
+            .map(|(decision, (keep, rule))| {
+                let rule = rule.unwrap_or_default();
                 let age = match self.touched.get(rule) {
                     Some(ms) => format!("{} days, since {}", (self.now_ms - ms).max(0) / 86_400_000, day(*ms)),
                     None => "unknown: not committed".to_owned(),
                 };
                 let reason =
                     if keep.reference { format!("{} (reference data)", keep.reason) } else { keep.reason.clone() };
+                let reason = match decision.when.as_ref().filter(|when| when.rule == rule) {
+                    Some(when) => format!("{reason} (if {})", when.condition),
+                    None => reason,
+                };
                 vec![
                     code(&decision.field.to_string()),
                     text(&reason),
@@ -248,5 +249,5 @@ impl Page<'_> {
 
 /// Whether values leave as they are.
 fn is_kept(decision: &Decision) -> bool {
-    matches!(decision.action, Action::Keep(_))
+    decision.keeps().is_some()
 }

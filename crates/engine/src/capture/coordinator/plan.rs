@@ -185,7 +185,8 @@ fn digest(pipeline: &Pipeline, policy: &Policy, catalogs: &[ServiceCatalog]) -> 
     for catalog in catalogs {
         for entity in &catalog.entities {
             // Estimates move by themselves; the schema is what a plan stands on.
-            let steady = Entity { estimate: None, ..(**entity).clone() };
+            let mut steady = Entity { estimate: None, ..(**entity).clone() };
+            steady.fields.iter_mut().for_each(|field| field.distinct = None);
             hash.update(serde_json::to_vec(&steady).unwrap_or_default());
         }
         hash.update(serde_json::to_vec(&catalog.relationships).unwrap_or_default());

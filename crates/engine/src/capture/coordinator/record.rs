@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use reenact_mask::masker::unmet;
 use reenact_model::{Entity, graph};
 use reenact_stores::GroupOffsets;
 
@@ -97,6 +98,7 @@ pub(super) fn record(
         places: prepared.places.clone(),
         approvals: prepared.approvals.held.clone(),
         unapproved: prepared.approvals.added.clone(),
+        warnings: unmet(&collected.iter().flat_map(|c| c.named.clone()).collect::<Vec<_>>()),
     }
 }
 

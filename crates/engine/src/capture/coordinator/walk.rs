@@ -119,6 +119,10 @@ impl Walk<'_> {
 
     /// Names the edge that an error happened on.
     fn along(&self, error: &Error, step: &Step) -> Error {
+        // Findings have places of their own.
+        if !error.findings().is_empty() {
+            return error.clone();
+        }
         let how = match step.what {
             What::Root(n) => format!("at root {}", n + 1),
             What::Parent(n) => format!("along {}", self.prepared.bound.relationships[n]),

@@ -110,6 +110,12 @@ impl LocalAgent {
             if !only_looks {
                 answer.new += entity.take(&rows, step.levels, course, leads)?;
             }
+            if let (What::Parent(n), Some(masker)) = (step.what, &mut state.masker)
+                && entity.is_judged(n)
+            {
+                let belong = entity.belong(&rows)?;
+                masker.judge(n, rows, &belong)?;
+            }
         }
         drop(batches);
         if let (What::Parent(n), Some(question)) = (step.what, &question) {

@@ -46,6 +46,7 @@ pub(super) struct Column {
     pub(super) collation: Option<String>,
     /// The column's collation, if it takes different texts for equal.
     inexact: Option<String>,
+    distinct: Option<u64>,
 }
 
 /// A type of the catalog.
@@ -222,9 +223,27 @@ async fn tables(connection: &mut PgConnection) -> Result<BTreeMap<i64, Table>> {
             default: maybe(&row, "expression").map(|expression| (long(&row, "default_oid"), expression)),
             collation: maybe(&row, "collation"),
             inexact: maybe(&row, "inexact"),
+            distinct: None,
         });
     }
+    statistics(connection, &mut tables).await?;
     Ok(tables)
+}
+
+/// How many values columns hold, as `ANALYZE` counted them in a sample; the view also has values, which are not asked for. A number
+/// above 0 is one that does not grow with the table.
+async fn statistics(connection: &mut PgConnection, tables: &mut BTreeMap<i64, Table>) -> Result<()> {
+    let sql = "SELECT c.oid::int8 AS oid, s.attname::text AS name, max(s.n_distinct)::int8 AS n FROM pg_stats s \
+               JOIN pg_namespace n ON n.nspname = s.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.tablename \
+               WHERE s.n_distinct > 0 AND c.oid >= 16384 GROUP BY c.oid, s.attname";
+    for row in rows(connection, sql).await? {
+        let Some(table) = tables.get_mut(&long(&row, "oid")) else { continue };
+        let name = text(&row, "name");
+        if let Some(column) = table.columns.iter_mut().find(|column| column.name == name) {
+            column.distinct = u64::try_from(long(&row, "n")).ok();
+        }
+    }
+    Ok(())
 }
 
 async fn types(connection: &mut PgConnection) -> Result<BTreeMap<i64, Type>> {
@@ -338,6 +357,7 @@ fn entity(
         if let Some(codec) = declared_codec(scope, &id, &column.name) {
             field.codec = Some(codec);
         }
+        field.distinct = column.distinct;
         fields.push(field);
     }
     let names = |numbers: &[i32]| -> Vec<String> {
