@@ -91,21 +91,32 @@ impl Equality {
         self.server.is_some()
     }
 
-    /// What it means that the server holds a reference whose ends have different canonical texts.
+    /// What it means that the server holds a reference whose ends have different canonical texts; `asked` says whether a
+    /// condition is asked along it.
     ///
     /// # Errors
-    /// [`Class::Policy`] if the ends are masked, for they would get different pseudonyms.
-    pub(super) fn held(&self) -> Result<()> {
-        let Some(ServerRule { collation, masked: Some(site), edge }) = &self.server else { return Ok(()) };
-        let message = format!(
-            "a reference of {edge} holds only because the server's `{collation}` takes two different texts for equal: \
-             masked, they would have different pseudonyms, and the reference would be lost"
+    /// [`Class::Policy`] if the ends are masked, for they would get different pseudonyms; or if a condition is asked along the
+    /// reference, for its answer is known by the other text.
+    pub(super) fn held(&self, asked: bool) -> Result<()> {
+        let Some(ServerRule { collation, masked, edge }) = &self.server else { return Ok(()) };
+        let holds = format!(
+            "a reference of {edge} holds only because the server's `{collation}` takes two different texts for equal"
         );
-        let help = if self.forms.contains(&Canonical::Folded) {
-            "they differ in more than case, accents and spaces at the end: keep both fields, or correct the record"
-        } else {
-            "give their domain `canonical: folded`, under which case, accents and spaces at the end are no difference"
+        let (message, help) = match masked {
+            Some(_) if self.forms.contains(&Canonical::Folded) => (
+                format!("{holds}: masked, they would have different pseudonyms, and the reference would be lost"),
+                "they differ in more than case, accents and spaces at the end: keep both fields, or correct the record",
+            ),
+            Some(_) => (
+                format!("{holds}: masked, they would have different pseudonyms, and the reference would be lost"),
+                "give their domain `canonical: folded`, under which case, accents and spaces at the end are no difference",
+            ),
+            None if asked => (
+                format!("{holds}: the answer to a condition that is asked along it can't be told"),
+                "ask the condition of the record itself, or correct the record",
+            ),
+            None => return Ok(()),
         };
-        Err(Error::new(Class::Policy, message).at(site.clone()).help(help))
+        Err(Error::new(Class::Policy, message).at(masked.clone().unwrap_or_default()).help(help))
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use reenact_model::captured::Extractor;
+use reenact_model::equality::Canonical;
 use reenact_model::{Class, Entity, EntityId, Error, Finding, Key, Result, Site};
 use serde::{Deserialize, Serialize};
 
@@ -112,7 +113,7 @@ impl Conditions {
                     let known = self.verdicts.get(&slot);
                     let of = |keys: &Vec<Key>| match keys.as_slice() {
                         [] => carried.missing.ok_or("it refers to none"),
-                        [key] => match known.and_then(|known| known.get(key)) {
+                        [key] => match known.and_then(|known| known.get(&Canonical::key(&carried.forms, key))) {
                             Some(Verdict::Fulfilled) => Ok(true),
                             Some(Verdict::NotFulfilled) => Ok(false),
                             Some(Verdict::Both) => Err("it refers to several that differ"),
@@ -142,7 +143,7 @@ impl Conditions {
             for ((keys, fulfilled), _) in keys.into_iter().zip(answers).zip(belong).filter(|(_, belongs)| **belongs) {
                 let verdict = if fulfilled { Verdict::Fulfilled } else { Verdict::NotFulfilled };
                 for key in keys {
-                    let before = known.entry(key).or_insert(verdict);
+                    let before = known.entry(Canonical::key(&carried.forms, &key)).or_insert(verdict);
                     if *before != verdict {
                         *before = Verdict::Both;
                     }

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use reenact_model::catalog::{Condition as Only, End, Kind, Relationship};
 use reenact_model::{Entity, EntityId, FieldId, FieldPath, Finding, ServiceCatalog, Site, Span};
 
+use super::subject::domain_at;
 use crate::condition::Condition;
-use crate::policy::{Policy, Rule, When};
+use crate::policy::{Canonical, Policy, Rule, When};
 
 /// Of whom a condition is asked.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub(crate) struct Carried {
     pub(crate) only: Option<Only>,
     pub(crate) parent: Arc<Entity>,
     pub(crate) parent_fields: Vec<FieldPath>,
+    /// When two keys of the reference are one: the form of its fields' domain.
+    pub(crate) forms: Vec<Canonical>,
     pub(crate) condition: Arc<Condition>,
     /// What holds where the reference leads nowhere.
     pub(crate) missing: Option<bool>,
@@ -45,6 +48,7 @@ pub(super) type ByEntity = BTreeMap<EntityId, BTreeMap<String, Asked>>;
 
 /// Finds conditions, and compiles each once for an entity.
 pub(super) struct Conditions<'a> {
+    policy: &'a Policy,
     catalogs: &'a [ServiceCatalog],
     relationships: &'a [Relationship],
     reached: &'a BTreeSet<EntityId>,
@@ -54,11 +58,12 @@ pub(super) struct Conditions<'a> {
 
 impl<'a> Conditions<'a> {
     pub(super) fn new(
+        policy: &'a Policy,
         catalogs: &'a [ServiceCatalog],
         relationships: &'a [Relationship],
         reached: &'a BTreeSet<EntityId>,
     ) -> Self {
-        Self { catalogs, relationships, reached, asked: BTreeMap::new() }
+        Self { policy, catalogs, relationships, reached, asked: BTreeMap::new() }
     }
 
     /// Whether a field is an end of a reference.
@@ -150,6 +155,12 @@ impl<'a> Conditions<'a> {
             only: relationship.condition.clone(),
             parent: Arc::clone(parent),
             parent_fields: relationship.parent.fields.clone(),
+            forms: relationship
+                .child
+                .fields
+                .iter()
+                .map(|field| domain_at(self.policy, &FieldId::new(&relationship.child.entity, field)).1)
+                .collect(),
             condition: compile(parent)?,
             missing: when.missing,
         })))

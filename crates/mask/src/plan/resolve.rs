@@ -56,7 +56,7 @@ impl Plan {
         let mut resolver = Resolver {
             policy,
             findings,
-            conditions: Conditions::new(catalogs, relationships, reached),
+            conditions: Conditions::new(policy, catalogs, relationships, reached),
             matches: Vec::new(),
             decisions: Vec::new(),
             plain: Vec::new(),

@@ -71,7 +71,7 @@ impl<'a> Subjects<'a> {
             let local = self
                 .local(field, &at.entity)
                 .map_err(|(message, help)| Box::new(Finding::error("POL-018", site(), message).help(help)))?;
-            subject.parts.push(self.domain(&FieldId::new(&at.entity, &local)));
+            subject.parts.push(domain_at(self.policy, &FieldId::new(&at.entity, &local)));
             subject.fields.push(local);
         }
         let domains: Vec<String> = subject.parts.iter().map(|(domain, _)| domain.clone()).collect();
@@ -133,15 +133,13 @@ impl<'a> Subjects<'a> {
             }
         }
     }
+}
 
-    /// The domain of a field, empty if it has none of the policy's, and its canonical form.
-    fn domain(&self, field: &FieldId) -> (String, Canonical) {
-        let rule = decide(self.policy.rules.iter(), |rule| rule.on.iter().any(|(s, _)| s.matches(field)));
-        match rule.ok().flatten().map(|rule| &rule.does) {
-            Some(Does::Domain(name)) => {
-                (name.clone(), self.policy.domains.get(name).map_or(Canonical::Text, |d| d.canonical))
-            }
-            _ => (String::new(), Canonical::Text),
-        }
+/// The domain of a field, empty if it has none of the policy's, and its canonical form.
+pub(super) fn domain_at(policy: &Policy, field: &FieldId) -> (String, Canonical) {
+    let rule = decide(policy.rules.iter(), |rule| rule.on.iter().any(|(s, _)| s.matches(field)));
+    match rule.ok().flatten().map(|rule| &rule.does) {
+        Some(Does::Domain(name)) => (name.clone(), policy.domains.get(name).map_or(Canonical::Text, |d| d.canonical)),
+        _ => (String::new(), Canonical::Text),
     }
 }

@@ -11,7 +11,7 @@ use reenact_model::{Key, KeySet, Result, Via};
 use reenact_stores::{Match, Read, Selection, Source};
 
 use super::{LocalAgent, unprepared};
-use crate::capture::agent::{Step, What};
+use crate::capture::agent::{Setup, Step, What};
 use crate::capture::equality::Equality;
 use crate::capture::scout::{Course, EntityState, Leads};
 
@@ -28,42 +28,13 @@ impl LocalAgent {
         let state = self.state.as_mut().ok_or_else(unprepared)?;
         let entity = state.entities.get_mut(&step.entity).ok_or_else(unprepared)?;
         let course = Course { setup: &state.setup, equality: &state.equality };
-        let (selection, via, question) = match step.what {
-            What::Root(root) => {
-                let via = Via::root(root);
-                match keys {
-                    None => {
-                        entity.whole = Some(via);
-                        if !entity.leads_somewhere(course, step.levels) {
-                            return Ok(Answer { new: entity.size(), ..Answer::default() });
-                        }
-                        (entity.everything(), via, None)
-                    }
-                    Some(keys) => {
-                        let fields = state.setup.roots[root].fields.clone();
-                        let question = Match { fields: fields.clone(), keys: Arc::new(keys), condition: None };
-                        let selection = match question.keys.iter().next() {
-                            Some(key) if question.keys.len() == 1 => {
-                                let values = key.parts().iter().map(ToString::to_string);
-                                Selection::Where(fields.into_iter().zip(values).collect())
-                            }
-                            _ => Selection::Match { any: vec![question.clone()], except: Vec::new() },
-                        };
-                        (selection, via, Some(question))
-                    }
-                }
+        if let (What::Root(root), None) = (step.what, &keys) {
+            entity.whole = Some(Via::root(root));
+            if !entity.leads_somewhere(course, step.levels) {
+                return Ok(Answer { new: entity.size(), ..Answer::default() });
             }
-            What::Parent(n) | What::Child(n) => {
-                let child = matches!(step.what, What::Child(_));
-                let edge = &state.setup.relationships[n];
-                let end: &End = if child { &edge.child } else { &edge.parent };
-                let condition = if child { edge.condition.clone() } else { None };
-                let question =
-                    Match { fields: end.fields.clone(), keys: Arc::new(keys.unwrap_or_default()), condition };
-                let selection = Selection::Match { any: vec![question.clone()], except: Vec::new() };
-                (selection, Via::edge(n, child, step.depth), Some(question))
-            }
-        };
+        }
+        let (selection, via, question) = question(step, keys, entity, &state.setup);
         let mut columns = entity.columns();
         let filter = match (step.what, &question) {
             (What::Root(_), Some(question)) => {
@@ -120,7 +91,7 @@ impl LocalAgent {
         drop(batches);
         if let (What::Parent(n), Some(question)) = (step.what, &question) {
             let found = state.present.entry(n).or_default();
-            held_by_server(&**source, entity, question, &state.equality[n], found).await?;
+            held_by_server(&**source, entity, question, n, &state.equality[n], found).await?;
         }
         if let Some(question) = question
             && answer.new > 0
@@ -164,6 +135,34 @@ impl LocalAgent {
     }
 }
 
+/// What a step asks for: as a selection, how its records come, and the question unless it is for all.
+fn question(step: &Step, keys: Option<KeySet>, entity: &EntityState, setup: &Setup) -> (Selection, Via, Option<Match>) {
+    let any = |question: &Match| Selection::Match { any: vec![question.clone()], except: Vec::new() };
+    match (step.what, keys) {
+        (What::Root(root), None) => (entity.everything(), Via::root(root), None),
+        (What::Root(root), Some(keys)) => {
+            let fields = setup.roots[root].fields.clone();
+            let question = Match { fields: fields.clone(), keys: Arc::new(keys), condition: None };
+            let selection = match question.keys.iter().next() {
+                Some(key) if question.keys.len() == 1 => {
+                    let values = key.parts().iter().map(ToString::to_string);
+                    Selection::Where(fields.into_iter().zip(values).collect())
+                }
+                _ => any(&question),
+            };
+            (selection, Via::root(root), Some(question))
+        }
+        (What::Parent(n) | What::Child(n), keys) => {
+            let child = matches!(step.what, What::Child(_));
+            let edge = &setup.relationships[n];
+            let end: &End = if child { &edge.child } else { &edge.parent };
+            let condition = if child { edge.condition.clone() } else { None };
+            let question = Match { fields: end.fields.clone(), keys: Arc::new(keys.unwrap_or_default()), condition };
+            (any(&question), Via::edge(n, child, step.depth), Some(question))
+        }
+    }
+}
+
 /// What came of one question.
 #[derive(Default)]
 pub(super) struct Answer {
@@ -181,6 +180,7 @@ async fn held_by_server(
     source: &dyn Source,
     entity: &EntityState,
     question: &Match,
+    edge: usize,
     equality: &Equality,
     present: &mut KeySet,
 ) -> Result<()> {
@@ -207,7 +207,7 @@ async fn held_by_server(
             open.push(keys);
             continue;
         }
-        equality.held()?;
+        equality.held(entity.is_judged(edge))?;
         present.extend(&equality.keys(&keys.into_iter().collect()));
     }
     Ok(())
