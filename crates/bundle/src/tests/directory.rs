@@ -137,8 +137,8 @@ fn files_that_were_changed_on_disk_are_refused() {
     let fixture = Fixture::at(Arc::new(Directory::create(&path).unwrap()));
     fixture.write(&[entity("a")], 100);
     let open = || {
-        let place = Arc::new(Directory::open(&path).unwrap());
-        crate::Bundle::open(place, &fixture.keyring()).map(drop).map_err(|error| error.class())
+        let opened = Directory::open(&path).and_then(|place| crate::Bundle::open(Arc::new(place), &fixture.keyring()));
+        opened.map(drop).map_err(|error| error.class())
     };
     assert_eq!(open(), Ok(()));
     let file = path.join(format!("{}.member", fixture.member()));
