@@ -115,27 +115,6 @@ fn a_capture_whose_report_nobody_gets_says_that_the_bundle_is_there() {
 }
 
 #[test]
-fn a_closed_stdout_is_an_error_of_what_only_prints() {
-    let shop = Shop::open();
-    assert!(shop.capture("b.reenact").status.success());
-    let closed = |redirection: &str, args: &[&str]| {
-        let program = shop.command();
-        let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("exec \"$0\" \"$@\" {redirection}")]).arg(program.get_program()).args(args);
-        for (name, value) in program.get_envs() {
-            shell.env(name, value.expect("a value"));
-        }
-        shell.current_dir(shop.folder.path()).output().expect("runs")
-    };
-    for args in [&["inspect", "b.reenact"][..], &["why", "b.reenact", "seed.order"], &["masks"], &["ps"]] {
-        fails(27, &["stdout can't be written", "help:"], &closed(">&-", args));
-        assert!(closed(">/dev/null", args).status.success(), "what is discarded by intention is no error");
-    }
-    // What is done for its exit code is done.
-    assert!(closed(">&-", &["verify", "b.reenact"]).status.success());
-}
-
-#[test]
 fn what_is_no_bundle_is_told_with_what_is_one() {
     let shop = Shop::open();
     std::fs::create_dir(shop.path("empty")).expect("makes");

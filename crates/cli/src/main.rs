@@ -101,11 +101,6 @@ fn takes_file(command: &Command) -> bool {
     matches!(command, Command::Plan(_) | Command::Init(_) | Command::Policy(PolicyCommand::Report(_)))
 }
 
-/// Whether a command is done for nothing but what it prints.
-fn only_prints(command: &Command) -> bool {
-    matches!(command, Command::Inspect(_) | Command::Why(_) | Command::Masks | Command::Explain(_) | Command::Ps)
-}
-
 async fn dispatch(cli: Cli) -> reenact_model::Result<u8> {
     let output = cli.output;
     if let (Output::File(file), false) = (&output, takes_file(&cli.command)) {
@@ -115,9 +110,6 @@ async fn dispatch(cli: Cli) -> reenact_model::Result<u8> {
         );
     }
     let json = output == Output::Json;
-    if only_prints(&cli.command) {
-        render::open()?;
-    }
     match cli.command {
         Command::Demo(args) => commands::demo::run(&args).await,
         Command::Plan(args) => commands::capture::plan(&args, &output).await,

@@ -11,7 +11,6 @@ use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report};
 use reenact_engine::{Event, Observer};
 use reenact_model::error::Severity;
 use reenact_model::{Class, Error, Finding, Result, Span};
-use rustix::fs::OFlags;
 
 /// Why stdout takes no more.
 static CLOSED: OnceLock<ErrorKind> = OnceLock::new();
@@ -38,21 +37,6 @@ pub(crate) fn written() -> Result<()> {
 /// Whether stdout took everything.
 pub(crate) fn delivered() -> Result<()> {
     CLOSED.get().map_or(Ok(()), |kind| Err(unwritten(*kind)))
-}
-
-/// Refuses a stdout that was closed before the program began.
-///
-/// The standard library opens `/dev/null` for reading and writing in its place, where whoever discards output by intention
-/// opens it for writing alone.
-pub(crate) fn open() -> Result<()> {
-    let stdout = std::io::stdout();
-    let may_read = rustix::fs::fcntl_getfl(&stdout).is_ok_and(|flags| flags & OFlags::RWMODE == OFlags::RDWR);
-    let null = rustix::fs::stat("/dev/null").map(|found| found.st_rdev);
-    let own = rustix::fs::fstat(&stdout).map(|found| found.st_rdev);
-    match (own, null) {
-        (Ok(own), Ok(null)) if may_read && own == null => Err(unwritten(ErrorKind::NotConnected)),
-        _ => Ok(()),
-    }
 }
 
 fn unwritten(kind: ErrorKind) -> Error {
