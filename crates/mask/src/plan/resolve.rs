@@ -11,6 +11,7 @@ use reenact_model::{Class, Entity, EntityId, Error, FieldId, FieldPath, Finding,
 use super::checks::{dead_rules, expired, profiles};
 use super::conditional::{Conditions, check_places};
 use super::few::few_values;
+use super::personal::kept_personal;
 use super::subject::Subjects;
 use super::{Action, Apply, ColumnPlan, Conditional, Decision, EntityPlan, Fulfils, LeafRule, Plan};
 use crate::kernels::{Group, Guarantees, Mask, Shape};
@@ -125,6 +126,8 @@ impl Plan {
         let plan = Self { decisions, entities, carried, warnings: Vec::new(), policy_digest: policy.digest.clone() };
         plan.check_drawn(policy, &mut findings);
         plan.check_keys(policy, catalogs, relationships, reached, &mut findings);
+        let read = catalogs.iter().flat_map(|c| &c.entities).filter(|e| reached.contains(&e.id));
+        findings.extend(kept_personal(policy, &plan.decisions, read, relationships));
         if let Some(error) = Error::from_findings(Class::Policy, "the policy stops this capture", &findings) {
             return Err(error);
         }

@@ -20,6 +20,9 @@ use crate::yaml::{self, Spanned, UNREADABLE};
 /// What a rule writes to accept that a field has few values.
 const FEW_VALUES: &str = "few-values";
 
+/// What a `keep` writes to answer for a field that seems to name a person or to open something.
+const PERSONAL_DATA: &str = "personal-data";
+
 /// A file with its shape.
 struct Part {
     file: String,
@@ -369,11 +372,21 @@ fn one_rule(file: &str, built_in: bool, rule: &RuleText, names: &Names, findings
     });
     let accepts_few = rule.accept.as_ref().is_some_and(|accept| {
         let span = at(accept.referenced);
-        for word in accept.value.0.iter().filter(|word| *word != FEW_VALUES) {
-            let message = format!("there is nothing called `{word}` to accept");
-            findings.push(
-                Finding::error("POL-028", site(&span), message).help(format!("write `accept: [ {FEW_VALUES} ]`")),
-            );
+        for word in &accept.value.0 {
+            let (code, message, help) = match word.as_str() {
+                FEW_VALUES => continue,
+                PERSONAL_DATA if rule.keep.is_some() => continue,
+                PERSONAL_DATA => {
+                    let message = format!("`{PERSONAL_DATA}` answers for a `keep`, and this rule keeps nothing");
+                    ("POL-037", message, "take it out".to_owned())
+                }
+                other => {
+                    let help =
+                        format!("write `accept: [ {FEW_VALUES} ]`, or `[ {PERSONAL_DATA} ]` in a rule that keeps");
+                    ("POL-028", format!("there is nothing called `{other}` to accept"), help)
+                }
+            };
+            findings.push(Finding::error(code, site(&span), message).help(help));
         }
         accept.value.0.iter().any(|word| word == FEW_VALUES)
     });
@@ -459,6 +472,7 @@ fn does(
                 owner: keep.owner.clone(),
                 expires: keep.expires.as_ref().map(|e| e.value.clone()),
                 reference: keep.reference,
+                accepts_personal: rule.accept.as_ref().is_some_and(|a| a.value.0.iter().any(|w| w == PERSONAL_DATA)),
             }))
         }
         _ => {

@@ -175,6 +175,9 @@ pub struct Keep {
     /// Whether the values are public reference data (a catalogue, a gazetteer): what is masked elsewhere may stand here.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reference: bool,
+    /// Whether it answers for a field that seems to hold a direct identifier or a secret: `reason` then says why it may pass.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accepts_personal: bool,
 }
 
 impl Policy {

@@ -101,6 +101,7 @@ impl Page<'_> {
         let words = match &decision.action {
             _ if decision.when.is_some() => outcome.map_or_else(|| diff::decided(decision), diff::outcome),
             // The reason stands among the keeps; here it would bury the rest.
+            Action::Keep(keep) if keep.accepts_personal => "kept, accepted as personal data".to_owned(),
             Action::Keep(keep) if keep.reference => "kept as reference data".to_owned(),
             Action::Keep(_) => "kept".to_owned(),
             action => outcome.map_or_else(|| diff::words(action), diff::outcome),

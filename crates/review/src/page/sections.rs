@@ -139,6 +139,8 @@ impl Page<'_> {
                 };
                 let reason =
                     if keep.reference { format!("{} (reference data)", keep.reason) } else { keep.reason.clone() };
+                let reason =
+                    if keep.accepts_personal { format!("{reason} (accepted as personal data)") } else { reason };
                 let reason = match decision.when.as_ref().filter(|when| when.rule == rule) {
                     Some(when) => format!("{reason} (if {})", when.condition),
                     None => reason,
