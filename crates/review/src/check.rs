@@ -106,7 +106,7 @@ pub fn test(text: &PolicyText, schemas: &Schemas) -> Result<Report> {
 }
 
 /// A policy with its plan, or the report of what stands against it.
-fn resolved(text: &PolicyText, schemas: &Schemas) -> Result<std::result::Result<(Policy, Plan), Report>> {
+pub(crate) fn resolved(text: &PolicyText, schemas: &Schemas) -> Result<std::result::Result<(Policy, Plan), Report>> {
     let policy = match Policy::read(text) {
         Ok(policy) => policy,
         Err(error) if error.findings().is_empty() => return Err(error),
