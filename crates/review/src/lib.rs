@@ -11,6 +11,7 @@ pub mod diff;
 pub mod explain;
 pub mod formats;
 pub mod page;
+pub mod population;
 pub mod preview;
 
 pub use check::Report;

@@ -8,7 +8,7 @@ use reenact_model::error::Severity;
 use reenact_model::payload::Codec;
 use reenact_model::{Class, Entity, EntityId, Error, FieldId, FieldPath, Finding, Path, Result, ServiceCatalog, Site};
 
-use super::checks::{dead_rules, expired, profiles};
+use super::checks::{dead_rules, expired, profiles, quasi_identifiers};
 use super::conditional::{Conditions, check_places};
 use super::few::few_values;
 use super::personal::kept_personal;
@@ -53,6 +53,7 @@ impl Plan {
         dead_rules(policy, catalogs, &mut findings);
         expired(policy, &mut findings);
         profiles(policy, &mut findings);
+        quasi_identifiers(policy, catalogs, &mut findings);
         check_places(policy, catalogs, relationships, reached, &mut findings);
         let mut resolver = Resolver {
             policy,

@@ -13,7 +13,8 @@ use reenact_model::{FieldId, Finding, Site, Span};
 use super::syntax::{Document, DomainText, Includes, RuleText, Scalars, WhenText};
 use super::text::{MAX_DEPTH, PolicyText, beside};
 use super::{
-    Does, Domain, Keep, Policy, Rule, Selector, SubjectField, Undecided, When, expect, mask_use, partition, profiles,
+    Does, Domain, Keep, Policy, QuasiIdentifier, Rule, Selector, SubjectField, Undecided, When, expect, mask_use,
+    partition, profiles,
 };
 use crate::yaml::{self, Spanned, UNREADABLE};
 
@@ -63,8 +64,12 @@ pub(super) fn resolve(text: &PolicyText, document: Document, findings: &mut Vec<
     let names = names(&mut parts, complete, findings);
     let mut rules: Vec<Arc<Rule>> = Vec::new();
     let mut tests = Vec::new();
+    let mut quasi_identifiers = Vec::new();
     let mut seen: Vec<String> = Vec::new();
     for part in parts {
+        for set in &part.document.quasi_identifiers {
+            quasi_identifiers.extend(quasi_identifier(&part.file, set, findings));
+        }
         for rule in part.document.rules {
             let site = Site::default()
                 .with_rule(&rule.name.value)
@@ -79,7 +84,43 @@ pub(super) fn resolve(text: &PolicyText, document: Document, findings: &mut Vec<
         }
         tests.extend(expect::resolve(&part.file, part.document.tests, findings));
     }
-    Policy { file: text.file.clone(), undecided, domains: names.domains, rules, profiles, tests, digest: text.digest() }
+    Policy {
+        file: text.file.clone(),
+        undecided,
+        domains: names.domains,
+        rules,
+        profiles,
+        tests,
+        quasi_identifiers,
+        digest: text.digest(),
+    }
+}
+
+/// A set of columns of one entity.
+fn quasi_identifier(file: &str, set: &[Spanned<String>], findings: &mut Vec<Finding>) -> Option<QuasiIdentifier> {
+    let mut out = QuasiIdentifier::new();
+    for name in set {
+        let span = yaml::span(file, &name.referenced);
+        let wrong = match name.value.parse::<FieldId>() {
+            Err(why) => why,
+            Ok(_) if name.value.contains('*') => "a wildcard names no column".to_owned(),
+            Ok(id) if id.field.path.is_some() => "a part of a payload is no column".to_owned(),
+            Ok(id) if out.first().is_some_and(|(first, _)| first.entity != id.entity) => {
+                "the fields of a set are of one entity".to_owned()
+            }
+            Ok(id) => {
+                out.push((id, span));
+                continue;
+            }
+        };
+        let message = format!("`{}` can't stand in a set of quasi-identifiers: {wrong}", name.value);
+        findings.push(
+            Finding::error("POL-038", Site::default().with_span(Some(span)), message)
+                .help("write columns of one entity: `[ service/entity.birth_date, service/entity.postcode ]`"),
+        );
+        return None;
+    }
+    Some(out).filter(|set| !set.is_empty())
 }
 
 /// A file, and then the files that it includes.
