@@ -5,6 +5,7 @@
 //! else. What is not known is said to be unknown and why, so that a gap never passes for a good result. No value of a record comes here.
 
 mod fields;
+mod graph;
 mod markup;
 mod sections;
 #[cfg(test)]

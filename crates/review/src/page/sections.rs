@@ -194,6 +194,7 @@ impl Page<'_> {
             "<dl><dt>Begins at</dt><dd>{}</dd><dt>A commit here can cause one there</dt><dd>{flow}</dd></dl>\n",
             list(&items(&self.roots))
         );
+        out.push_str(&super::graph::svg(self.schemas));
         let fields = |entity: &reenact_model::EntityId| {
             self.schemas
                 .catalogs
