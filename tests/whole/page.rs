@@ -184,12 +184,16 @@ fn declared_quasi_identifiers_are_counted_on_masked_records_and_no_value_is_told
 #[test]
 fn the_graph_is_drawn_and_constraints_are_held_against_masks() {
     let shop = Shop::open();
-    shop.fill("customers.db", "create unique index mails on customers (email collate nocase)");
+    shop.fill(
+        "customers.db",
+        "drop table customers; create table customers (id integer primary key, name text not null, email text collate nocase unique not null)",
+    );
     let html = page(&shop, &[]);
     let drawn = html.split("<svg").nth(1).and_then(|rest| rest.split("</svg>").next()).expect("a drawing");
     for entity in ["customers/customers", "orders/orders", "orders/items"] {
         assert!(drawn.contains(&format!(">{entity}</text>")), "{drawn}");
     }
     assert_eq!(drawn.matches("<path").count(), 2, "one line for each relationship: {drawn}");
+    assert!(html.contains("unique where the server takes different texts for equal"), "{html}");
     assert_eq!(drawn.matches("stroke-dasharray").count(), 1, "the pipeline's own is dashed: {drawn}");
 }

@@ -89,7 +89,7 @@ pub fn check(text: &PolicyText, schemas: &Schemas) -> Result<Report> {
             let told = report(&text.file, policy.digest.clone(), plan.warnings().to_vec(), plan.decisions().to_vec());
             let sets = policy.quasi_identifiers.iter();
             let quasi_identifiers = sets.map(|set| set.iter().map(|(field, _)| field.clone()).collect()).collect();
-            Report { guarantees, subject, quasi_identifiers, ..told }
+            Report { quasi_identifiers, guarantees, subject, ..told }
         }
         Err(report) => report,
     })

@@ -70,12 +70,11 @@ pub fn preview(
         let field = &decision.field;
         let entity = schemas.catalogs.iter().flat_map(|c| &c.entities).find(|e| e.id == field.entity);
         let column = entity.and_then(|e| e.field(&field.field.column)).filter(|_| field.field.path.is_none());
-        let given: Vec<Option<String>> = match values {
-            Some(values) => values.iter().cloned().map(Some).collect(),
-            None => {
-                let class = classes.get(field).copied().or_else(|| of_mask(&decision.action));
-                examples(column, class).into_iter().map(Some).collect()
-            }
+        let given: Vec<Option<String>> = if let Some(values) = values {
+            values.iter().cloned().map(Some).collect()
+        } else {
+            let class = classes.get(field).copied().or_else(|| of_mask(&decision.action));
+            examples(column, class).into_iter().map(Some).collect()
         };
         let show = |value: Option<String>| {
             let shown = masks.show(decision, value.as_deref());
