@@ -18,8 +18,9 @@ rules:
   - { name: last, on: [ people/public.people5m.last_name ], mask: { name: { part: last } } }
   - { name: mail, on: [ people/public.people5m.email ], mask: email }
   - name: rest
-    on: [ people/public.people5m.id, people/public.people5m.phone, people/public.people5m.city, people/public.people5m.balance, people/public.people5m.created_at ]
+    on: [ people/public.people5m.id, people/public.people5m.city, people/public.people5m.balance, people/public.people5m.created_at ]
     keep: { reason: benchmark }
+  - { name: phones, on: [ people/public.people5m.phone ], keep: { reason: benchmark }, accept: [ personal-data ] }
 ";
 
 pub(crate) fn run() {

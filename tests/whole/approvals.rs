@@ -80,7 +80,7 @@ fn what_tells_more_than_was_approved_is_named() {
     fails(12, &["APR-005", "customers/customers.email", "it approved another decision"], &shop.capture("weaker"));
     shop.write(
         "policy.yaml",
-        &(POLICY.to_owned() + "  - { name: nick, on: [ customers/customers.nick ], keep: { reason: test } }\n"),
+        &(POLICY.to_owned() + "  - { name: nick, on: [ customers/customers.nick ], keep: { reason: test }, accept: [ personal-data ] }\n"),
     );
     fails(12, &["APR-005", "customers/customers.nick", "it does not know this field"], &shop.capture("weaker"));
     assert!(shop.no_bundle("weaker"));

@@ -74,17 +74,22 @@ fn a_condition_is_told_wherever_a_decision_is() {
     let shop = Shop::open();
     shop.write("before.yaml", POLICY);
     let own = POLICY.to_owned()
-        + "  - { name: known, on: [ customers/customers.email ], keep: { reason: tests }, when: 'id > 100', overrides: [ mail ] }\n";
+        + "  - { name: known, on: [ customers/customers.email ], keep: { reason: tests }, accept: [ personal-data ], when: 'id > 100', overrides: [ mail ] }\n";
     shop.write("policy.yaml", &own);
     let diff = ["policy", "diff", "pipeline.yaml", "before.yaml"];
     fails(
         10,
-        &["weaker", "customers/customers.email: email", "if `id > 100`: kept: tests", "1 weaker"],
+        &[
+            "weaker",
+            "customers/customers.email: email",
+            "if `id > 100`: kept, accepted as personal data: tests",
+            "1 weaker",
+        ],
         &shop.run(&diff),
     );
     let told = text(&shop.run(&["policy", "diff", "pipeline.yaml", "policy.yaml", "before.yaml"]));
     assert!(told.contains("1 stronger"), "{told}");
-    shop.write("policy.yaml", &own.replace("keep: { reason: tests }", "mask: redact"));
+    shop.write("policy.yaml", &own.replace("keep: { reason: tests }, accept: [ personal-data ]", "mask: redact"));
     assert!(text(&shop.run(&diff)).contains("1 changed"), "{}", text(&shop.run(&diff)));
     shop.write("policy.yaml", &own);
     let told = text(&shop.run(&["policy", "explain", "pipeline.yaml", "customers/customers.email"]));

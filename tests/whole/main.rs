@@ -12,6 +12,7 @@ mod output;
 mod page;
 mod payloads;
 mod policy;
+mod preview;
 mod redis;
 mod serve;
 mod servers;

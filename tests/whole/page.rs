@@ -149,3 +149,51 @@ fn a_browser_shows_it_to_everybody_and_asks_nobody() {
     );
     browser.picture("without-scripts");
 }
+
+#[test]
+fn declared_quasi_identifiers_are_counted_on_masked_records_and_no_value_is_told() {
+    let shop = Shop::open();
+    shop.fill("orders.db", "insert into items values (7, 3, 'a')");
+    let declared = "quasi_identifiers:\n  - [ orders/items.sku ]\n  - [ orders/items.order_id ]\n  - [ orders/items.sku, orders/items.line ]\n";
+    shop.write("policy.yaml", &format!("{POLICY}{declared}"));
+    assert!(shop.capture("bundle").status.success());
+    assert!(page(&shop, &[]).contains("They are counted on the masked records of a bundle"));
+    let html = page(&shop, &["--bundle", "bundle"]);
+    assert!(!html.contains("not measured"), "{html}");
+    assert!(html.contains("<td>1 (33.3 %)</td>") && html.contains("<td>0 (0.0 %)</td>"), "{html}");
+    let json = shop.ok(&["policy", "report", "pipeline.yaml", "--bundle", "bundle", "-o", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["format"], "reenact/policy-report");
+    let counts: Vec<[u64; 4]> = json["population"]
+        .as_array()
+        .expect("counts")
+        .iter()
+        .map(|of| ["records", "combinations", "k", "unique"].map(|name| of[name].as_u64().expect("a number")))
+        .collect();
+    assert_eq!(counts, [[3, 2, 1, 1], [3, 1, 3, 0], [3, 3, 1, 3]]);
+    for (wrong, told) in [
+        ("[ orders/items.nothing ]", "is no column of any service"),
+        ("[ orders/items.sku, customers/customers.name ]", "the fields of a set are of one entity"),
+        ("[ \"**.sku\" ]", "quasi-identifiers"),
+    ] {
+        shop.write("policy.yaml", &format!("{POLICY}quasi_identifiers: [ {wrong} ]\n"));
+        fails(10, &["POL-038", told], &shop.run(&["policy", "check", "pipeline.yaml"]));
+    }
+}
+
+#[test]
+fn the_graph_is_drawn_and_constraints_are_held_against_masks() {
+    let shop = Shop::open();
+    shop.fill(
+        "customers.db",
+        "drop table customers; create table customers (id integer primary key, name text not null, email text collate nocase unique not null)",
+    );
+    let html = page(&shop, &[]);
+    let drawn = html.split("<svg").nth(1).and_then(|rest| rest.split("</svg>").next()).expect("a drawing");
+    for entity in ["customers/customers", "orders/orders", "orders/items"] {
+        assert!(drawn.contains(&format!(">{entity}</text>")), "{drawn}");
+    }
+    assert_eq!(drawn.matches("<path").count(), 2, "one line for each relationship: {drawn}");
+    assert!(html.contains("unique where the server takes different texts for equal"), "{html}");
+    assert_eq!(drawn.matches("stroke-dasharray").count(), 1, "the pipeline's own is dashed: {drawn}");
+}

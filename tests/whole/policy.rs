@@ -97,11 +97,15 @@ fn a_change_is_told_by_its_effect() {
     let same = shop.run(&diff);
     assert!(same.status.success() && text(&same).contains("no field is decided otherwise"), "{}", text(&same));
     let weaker = format!(
-        "{POLICY}  - {{ name: oops, on: [ customers/customers.email ], keep: {{ reason: tests }}, overrides: [ mail ] }}\n"
+        "{POLICY}  - {{ name: oops, on: [ customers/customers.email ], keep: {{ reason: tests }}, accept: [ personal-data ], overrides: [ mail ] }}\n"
     );
     shop.write("policy.yaml", &weaker);
     let told = shop.run(&diff);
-    fails(10, &["weaker", "customers/customers.email: email", "-> kept: tests", "1 weaker"], &told);
+    fails(
+        10,
+        &["weaker", "customers/customers.email: email", "-> kept, accepted as personal data: tests", "1 weaker"],
+        &told,
+    );
     fails(10, &["⚠️ **weaker**"], &shop.run(&[&diff[..], &["--format", "markdown"]].concat()));
     let back = shop.run(&["policy", "diff", "pipeline.yaml", "policy.yaml", "before.yaml"]);
     assert!(back.status.success() && text(&back).contains("stronger"), "{}", text(&back));

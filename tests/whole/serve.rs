@@ -16,9 +16,14 @@ struct Served {
 
 impl Served {
     fn start(shop: &Shop) -> Self {
+        Self::with(shop, &[])
+    }
+
+    fn with(shop: &Shop, more: &[&str]) -> Self {
         let mut child = shop
             .command()
             .args(["policy", "serve", "pipeline.yaml"])
+            .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -112,4 +117,24 @@ fn the_page_follows_the_files() {
     browser.wait_for_load();
     assert_eq!(browser.eval("document.querySelector('main').textContent.includes('something else')"), true);
     assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn the_page_also_follows_what_was_approved_and_the_bundle() {
+    let shop = Shop::open();
+    shop.write("before.yaml", POLICY);
+    assert!(shop.capture("bundle").status.success());
+    let served = Served::with(&shop, &["--approved", "before.yaml", "--bundle", "bundle"]);
+    let entered = served.get(&format!("/enter?token={}", served.token), &[]);
+    let cookie = entered.lines().find_map(|line| line.strip_prefix("set-cookie: ")).expect("a cookie");
+    let session = format!("Cookie: {}", cookie.split(';').next().expect("a pair"));
+    let version = || served.get("/version", &[&session]).lines().last().expect("a text").to_owned();
+    let first = version();
+    assert_eq!(first, version());
+    shop.write("before.yaml", &POLICY.replace("reason: test", "reason: another"));
+    let second = version();
+    assert_ne!(first, second, "what was approved is another");
+    std::fs::remove_dir_all(shop.path("bundle")).expect("removes");
+    assert!(shop.capture("bundle").status.success());
+    assert_ne!(second, version(), "the bundle is another");
 }

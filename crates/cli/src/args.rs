@@ -118,6 +118,8 @@ pub(crate) enum PolicyCommand {
     Diff(PolicyDiff),
     /// Tell which rule decides a field, and why the others don't
     Explain(PolicyExplain),
+    /// Show what masks make of values that you give, or of made-up ones; reads no record, and its key serves nothing else
+    Preview(PolicyPreview),
     /// Write the review as one page for a browser, into the file that `-o` names
     Report(PolicyReport),
     /// Serve the page to this machine's own browser, behind a one-time link; it follows the files, and holds no key
@@ -209,6 +211,20 @@ pub(crate) struct ReportArgs {
     pub(crate) approval: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) keys: KeyringArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PolicyPreview {
+    /// The pipeline's file
+    pub(crate) pipeline: PathBuf,
+    /// The field to show: `service/entity.field`, or `service/entity.field:$.path`; all without it
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) field: Option<String>,
+    /// Values of your own, one on each line: a file, or `-` for stdin. Without it, values are made up from the schema
+    #[arg(long, value_name = "FILE", requires = "field")]
+    pub(crate) values: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) schemas: SchemaArgs,
 }
 
 #[derive(Args, Debug)]

@@ -10,6 +10,7 @@ pub(crate) mod explain;
 pub(crate) mod keys;
 pub(crate) mod masks;
 pub(crate) mod policy;
+pub(crate) mod preview;
 pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod serve;

@@ -133,6 +133,7 @@ async fn dispatch(cli: Cli) -> reenact_model::Result<u8> {
         Command::Policy(PolicyCommand::Test(args)) => commands::policy::test(&args, json).await,
         Command::Policy(PolicyCommand::Diff(args)) => commands::policy::diff(&args, json).await,
         Command::Policy(PolicyCommand::Explain(args)) => commands::policy::explain(&args, json),
+        Command::Policy(PolicyCommand::Preview(args)) => commands::preview::preview(&args, json).await,
         Command::Policy(PolicyCommand::Report(args)) => commands::report::report(&args, &output).await,
         Command::Policy(PolicyCommand::Serve(args)) => commands::serve::serve(&args).await,
         Command::Policy(PolicyCommand::Approve(args)) => commands::approvals::approve(&args, json).await,

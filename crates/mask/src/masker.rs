@@ -224,9 +224,10 @@ impl Masker {
         self.conditions.forget();
     }
 
-    /// Takes all conditions on other entities' records as fulfilled or not: for a record that stands alone.
-    pub(crate) fn assume(&mut self, fulfilled: bool) {
-        self.conditions.assume(fulfilled);
+    /// Takes all conditions on other entities' records as fulfilled or not, and with `own` those on the record itself: for a
+    /// record that stands alone.
+    pub(crate) fn assume(&mut self, fulfilled: bool, own: bool) {
+        self.conditions.assume(fulfilled, own);
     }
 
     /// A piece of what the masks replaced, for the agents of other services; `None` after the last.

@@ -2,18 +2,20 @@
 //!
 //! Hidden here: how a single record is masked without any server. The record is made of the test's own values and goes the way of
 //! every record, through [`Masker::apply`], under a key that stands in this file: a test says what it says on each machine, and
-//! no pseudonym of a capture can be computed from one of its results.
+//! no pseudonym of a capture can be computed from one of its results. A preview goes the same way, under a key that is dropped with it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use reenact_model::canonical::{Reader, Writer};
 use reenact_model::payload::{Decoder, Node};
-use reenact_model::{Captured, Entity, Error, FieldId, Finding, Key, Result, ServiceCatalog, Site, Via};
+use reenact_model::{Captured, Entity, Error, FieldId, Finding, Key, Result, ServiceCatalog, Site, Span, Via};
+use serde::Serialize;
 
 use crate::domain::{RootKey, Salt, ScopeKeys};
 use crate::masker::Masker;
-use crate::plan::Plan;
+use crate::plan::{Decision, Plan};
 use crate::policy::{Expectation, Policy, PolicyTest};
 
 /// What the tests of a policy came to.
@@ -38,7 +40,7 @@ pub fn run(policy: &Policy, plan: &Plan, catalogs: &[ServiceCatalog]) -> Result<
         // A masker of its own for each test: none sees what another has left behind.
         let mut bench = Bench { plan, catalogs, masker: plan.masker(&keys) };
         if let Some(fulfilled) = test.when {
-            bench.masker.assume(fulfilled);
+            bench.masker.assume(fulfilled, false);
         }
         let before = trial.findings.len();
         bench.test(test, &mut trial.findings);
@@ -47,6 +49,63 @@ pub fn run(policy: &Policy, plan: &Plan, catalogs: &[ServiceCatalog]) -> Result<
         }
     }
     Ok(trial)
+}
+
+/// What becomes of one value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// Whether the rule's condition is taken as fulfilled; none where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fulfilled: Option<bool>,
+    /// The value that comes out; NULL if there is none.
+    pub becomes: Option<String>,
+    /// Why the value is refused, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+/// Shows what a plan makes of values, under a key that is drawn for it and dropped with it.
+#[derive(Debug)]
+pub struct Preview<'a> {
+    plan: &'a Plan,
+    catalogs: &'a [ServiceCatalog],
+    keys: ScopeKeys,
+}
+
+impl<'a> Preview<'a> {
+    /// Draws a key.
+    ///
+    /// # Errors
+    /// [`reenact_model::Class::Unexpected`] if the operating system gives no randomness.
+    pub fn new(plan: &'a Plan, catalogs: &'a [ServiceCatalog]) -> Result<Self> {
+        Ok(Self { plan, catalogs, keys: ScopeKeys::new(&RootKey::generate()?, &Salt::generate()?) })
+    }
+
+    /// What becomes of a value, alone in its record: once, or with its condition fulfilled and then not.
+    pub fn show(&self, decision: &Decision, value: Option<&str>) -> Vec<Shown> {
+        let conditions: &[Option<bool>] = if decision.when.is_some() { &[Some(true), Some(false)] } else { &[None] };
+        let test = PolicyTest {
+            name: "preview".to_owned(),
+            span: Span { file: String::new(), line: 0, column: 0, length: 0 },
+            field: decision.field.clone(),
+            input: value.map(str::to_owned),
+            with: BTreeMap::new(),
+            when: None,
+            expect: Vec::new(),
+        };
+        let shown = |fulfilled: &Option<bool>| {
+            let mut bench = Bench { plan: self.plan, catalogs: self.catalogs, masker: self.plan.masker(&self.keys) };
+            // Conditions of other fields have no say here.
+            bench.masker.assume(fulfilled.unwrap_or(false), true);
+            let (becomes, refused) = match bench.outcome(&test.field, &test) {
+                Ok(Ok(value)) => (value, None),
+                Ok(Err(error)) => (None, Some(error.message().to_owned())),
+                Err((message, _)) => (None, Some(message)),
+            };
+            Shown { fulfilled: *fulfilled, becomes, refused }
+        };
+        conditions.iter().map(shown).collect()
+    }
 }
 
 struct Bench<'a> {

@@ -24,6 +24,9 @@ pub struct Report {
     /// The policy's own tests that hold; `None` if none was run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub passed: Option<Vec<String>>,
+    /// The sets of quasi-identifiers that the policy declares.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quasi_identifiers: Vec<Vec<FieldId>>,
     /// What the masks of fields hold to.
     #[serde(skip)]
     pub guarantees: BTreeMap<FieldId, Guarantees>,
@@ -84,7 +87,9 @@ pub fn check(text: &PolicyText, schemas: &Schemas) -> Result<Report> {
             let guarantees = guarantees.filter_map(|d| Some((d.field.clone(), plan.guarantees(&d.field)?))).collect();
             let subject = Some(Subject::of(&policy, &plan, &schemas.reached));
             let told = report(&text.file, policy.digest.clone(), plan.warnings().to_vec(), plan.decisions().to_vec());
-            Report { guarantees, subject, ..told }
+            let sets = policy.quasi_identifiers.iter();
+            let quasi_identifiers = sets.map(|set| set.iter().map(|(field, _)| field.clone()).collect()).collect();
+            Report { quasi_identifiers, guarantees, subject, ..told }
         }
         Err(report) => report,
     })
@@ -106,7 +111,7 @@ pub fn test(text: &PolicyText, schemas: &Schemas) -> Result<Report> {
 }
 
 /// A policy with its plan, or the report of what stands against it.
-fn resolved(text: &PolicyText, schemas: &Schemas) -> Result<std::result::Result<(Policy, Plan), Report>> {
+pub(crate) fn resolved(text: &PolicyText, schemas: &Schemas) -> Result<std::result::Result<(Policy, Plan), Report>> {
     let policy = match Policy::read(text) {
         Ok(policy) => policy,
         Err(error) if error.findings().is_empty() => return Err(error),
@@ -128,6 +133,7 @@ fn report(file: &str, digest: String, mut findings: Vec<Finding>, decisions: Vec
         findings,
         decisions,
         passed: None,
+        quasi_identifiers: Vec::new(),
         guarantees: BTreeMap::new(),
         subject: None,
     }

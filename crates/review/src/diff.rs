@@ -254,7 +254,8 @@ pub fn words(action: &Action) -> String {
         Action::Mask { mask, domain } => format!("{mask} (domain {domain})"),
         Action::Keep(keep) => {
             let kind = if keep.reference { "kept as reference data" } else { "kept" };
-            format!("{kind}: {}", keep.reason)
+            let accepted = if keep.accepts_personal { ", accepted as personal data" } else { "" };
+            format!("{kind}{accepted}: {}", keep.reason)
         }
         Action::Redact => "redacted: undecided".to_owned(),
         Action::Coordinate => "coordinate".to_owned(),
@@ -276,7 +277,13 @@ mod tests {
     }
 
     fn keep(reason: &str) -> Action {
-        Action::Keep(Keep { reason: reason.to_owned(), owner: None, expires: None, reference: false })
+        Action::Keep(Keep {
+            reason: reason.to_owned(),
+            owner: None,
+            expires: None,
+            reference: false,
+            accepts_personal: false,
+        })
     }
 
     #[test]

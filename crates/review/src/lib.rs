@@ -11,6 +11,8 @@ pub mod diff;
 pub mod explain;
 pub mod formats;
 pub mod page;
+pub mod population;
+pub mod preview;
 
 pub use check::Report;
 pub use diff::{Change, Diff, Effect};

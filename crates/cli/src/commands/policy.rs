@@ -84,10 +84,7 @@ pub(crate) async fn diff(args: &PolicyDiff, json: bool) -> Result<u8> {
 pub(crate) fn explain(args: &PolicyExplain, json: bool) -> Result<u8> {
     let (_, text) = load(&args.pipeline)?;
     let policy = Policy::read(&text)?;
-    let field: FieldId = args.field.parse().map_err(|why| {
-        Error::new(Class::Input, format!("`{}` names no field: {why}", args.field))
-            .help("write it as `service/entity.field`, or `service/entity.field:$.path`")
-    })?;
+    let field = field(&args.field)?;
     let rules = explain::explain(&policy, &field);
     if json {
         render::json(&document("reenact/policy-explain", &serde_json::json!({ "field": field, "rules": rules })));
@@ -115,6 +112,14 @@ pub(crate) fn explain(args: &PolicyExplain, json: bool) -> Result<u8> {
         render::out(&format!("do not match: {}", others.join(", ")));
     }
     Ok(0)
+}
+
+/// A field as it was typed.
+pub(crate) fn field(text: &str) -> Result<FieldId> {
+    text.parse().map_err(|why| {
+        Error::new(Class::Input, format!("`{text}` names no field: {why}"))
+            .help("write it as `service/entity.field`, or `service/entity.field:$.path`")
+    })
 }
 
 pub(crate) fn document(format: &str, body: &impl serde::Serialize) -> serde_json::Value {

@@ -14,19 +14,30 @@ use reenact_mask::approval::{self, Approval, Required, Verdict};
 use reenact_mask::{Policy, PolicyText, policy};
 use reenact_model::{Class, Error, Result};
 use reenact_review::page::{Captured, Page};
-use reenact_review::{Diff, Report, Schemas, check, diff};
+use reenact_review::{Diff, Report, Schemas, check, diff, population};
 
 use super::approvals;
 use super::bundle::open_to_read;
 use super::capture::{expiry, load, residue};
-use super::policy::{revisions, schemas};
+use super::policy::{document, revisions, schemas};
 use crate::args::{Output, PolicyReport, ReportArgs};
 use crate::{file, keyring, render};
 
 /// `policy report`.
 pub(crate) async fn report(args: &PolicyReport, output: &Output) -> Result<u8> {
+    if *output == Output::Json {
+        let (pipeline, _) = load(&args.report.pipeline)?;
+        let gathered = Gathered::of(&args.report, schemas(&pipeline, &args.report.schemas).await?)?;
+        let population = gathered.bundle.as_ref().ok().map(|bundle| &bundle.population);
+        let body = serde_json::json!({
+            "verdict": gathered.report.verdict(), "report": gathered.report, "population": population,
+        });
+        render::json(&document("reenact/policy-report", &body));
+        return Ok(if gathered.report.subject.is_some() { 0 } else { Class::Findings.exit_code() });
+    }
     let Output::File(path) = output else {
-        return Err(Error::new(Class::Input, "nothing says where the page goes").help("write `-o report.html`"));
+        return Err(Error::new(Class::Input, "nothing says where the page goes")
+            .help("write `-o report.html`, or `-o json` for the findings, decisions and counts"));
     };
     let (pipeline, _) = load(&args.report.pipeline)?;
     let schemas = schemas(&pipeline, &args.report.schemas).await?;
@@ -66,7 +77,7 @@ impl Gathered {
             None => {
                 Err("no bundle was named; `--bundle BUNDLE` shows what its capture looked for and reached".to_owned())
             }
-            Some(path) => Ok(captured(path, args)?),
+            Some(path) => Ok(captured(path, args, &report)?),
         };
         let touched = touched(Path::new(&name), &text);
         Ok(Self { pipeline, report, schemas, required, verdict, since, bundle, touched })
@@ -141,7 +152,7 @@ fn since(
 }
 
 /// What a bundle tells of its capture.
-fn captured(path: &Path, args: &ReportArgs) -> Result<Captured> {
+fn captured(path: &Path, args: &ReportArgs, report: &Report) -> Result<Captured> {
     let bundle = open_to_read(path, &args.keys, true)?;
     let contents = bundle.contents();
     let record = CaptureRecord::of(contents)?;
@@ -152,6 +163,7 @@ fn captured(path: &Path, args: &ReportArgs) -> Result<Captured> {
         skew_ms: record.skew_ms,
         policy: record.policy.clone(),
         residue: residue(&record),
+        population: population::measure(&bundle, &report.quasi_identifiers)?,
         rows: contents.digests().into_iter().map(|(entity, digest)| (entity, digest.count)).collect(),
     })
 }

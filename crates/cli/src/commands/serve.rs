@@ -21,7 +21,7 @@ use reenact_review::page::content_policy;
 
 use super::approvals;
 use super::capture::load;
-use super::policy::schemas;
+use super::policy::{revisions, schemas};
 use super::report::Gathered;
 use crate::args::{PolicyServe, ReportArgs};
 use crate::render;
@@ -160,9 +160,14 @@ impl Desk {
         let mut add = |path: &std::path::Path| all += &std::fs::read_to_string(path).unwrap_or_default();
         add(&self.args.pipeline);
         self.args.approval.iter().for_each(|path| add(path));
+        // A bundle's manifest names every other byte of it by digest.
+        self.args.bundle.iter().for_each(|path| add(&path.join("manifest.json")));
         if let Ok((pipeline, text)) = load(&self.args.pipeline) {
             approvals::beside(&pipeline).unwrap_or_default().iter().for_each(|path| add(path));
             all += &text.digest();
+        }
+        if let Some(approved) = &self.args.approved {
+            all += &revisions(approved).map_or_else(|error| error.message().to_owned(), |text| text.digest());
         }
         PolicyText::from(&all).digest()
     }

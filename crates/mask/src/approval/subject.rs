@@ -2,7 +2,8 @@
 //!
 //! Hidden here: which parts of a policy matter to an approver. The text of a policy may move freely; its masks, their arguments, domains,
 //! canonical forms, reasons, and the patterns that reach into payloads may not. Rules are taken apart without a rest, so a new part of a rule
-//! does not compile here until somebody has decided whether approvals are over it.
+//! does not compile here until somebody has decided whether approvals are over it. Sets of quasi-identifiers are left out: what is measured of them
+//! decides nothing, and no value becomes another by them.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -70,7 +70,8 @@ pub(super) struct Conditions {
     deciders: HashMap<Slot, Decider>,
     references: HashMap<Slot, Extractor>,
     verdicts: HashMap<Slot, HashMap<Key, Verdict>>,
-    assumed: Option<bool>,
+    /// What is taken to hold, and whether that is also of conditions on the record itself.
+    assumed: Option<(bool, bool)>,
 }
 
 /// It remembers keys, so it tells how many conditions there are.
@@ -98,13 +99,15 @@ impl Conditions {
         let Some(asked) = self.asked.get(&entity.id) else { return Ok(out) };
         for (rule, asked) in asked {
             let slot = (entity.id.clone(), rule.clone());
-            let decided = match asked {
-                Asked::Own(condition) => {
+            let decided = match (asked, self.assumed) {
+                (Asked::Own(_), Some((fulfilled, true))) | (Asked::Carried(_), Some((fulfilled, _))) => {
+                    vec![fulfilled; batch.num_rows()]
+                }
+                (Asked::Own(condition), _) => {
                     let decider = self.deciders.entry(slot).or_insert_with(|| Decider::new(Arc::clone(condition)));
                     decider.decide(entity, batch)?
                 }
-                Asked::Carried(_) if self.assumed.is_some() => vec![self.assumed.unwrap_or_default(); batch.num_rows()],
-                Asked::Carried(carried) => {
+                (Asked::Carried(carried), None) => {
                     if !self.references.contains_key(&slot) {
                         let extractor = Extractor::new(entity, &carried.child_fields, carried.only.as_ref())?;
                         self.references.insert(slot.clone(), extractor);
@@ -185,8 +188,8 @@ impl Conditions {
         self.verdicts.clear();
     }
 
-    pub(super) fn assume(&mut self, fulfilled: bool) {
-        self.assumed = Some(fulfilled);
+    pub(super) fn assume(&mut self, fulfilled: bool, own: bool) {
+        self.assumed = Some((fulfilled, own));
     }
 }
 

@@ -217,6 +217,19 @@ pub(super) fn dead_rules(policy: &Policy, catalogs: &[ServiceCatalog], findings:
     }
 }
 
+/// Sets of quasi-identifiers are of columns that there are.
+pub(super) fn quasi_identifiers(policy: &Policy, catalogs: &[ServiceCatalog], findings: &mut Vec<Finding>) {
+    let entities: Vec<&Arc<Entity>> = catalogs.iter().flat_map(|c| &c.entities).collect();
+    for (field, span) in policy.quasi_identifiers.iter().flatten() {
+        let known = entities.iter().any(|e| e.id == field.entity && e.field(&field.field.column).is_some());
+        if !known {
+            let message = format!("{field} is no column of any service, so nothing can be measured of it");
+            let finding = Finding::error("POL-038", Site::default().with_span(Some(span.clone())), message);
+            findings.push(finding.help("mend the name, or take the set out"));
+        }
+    }
+}
+
 /// What a profile is, told wherever one is applied.
 pub(super) fn profiles(policy: &Policy, findings: &mut Vec<Finding>) {
     for (name, span) in &policy.profiles {

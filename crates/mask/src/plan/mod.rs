@@ -7,6 +7,7 @@
 mod checks;
 mod conditional;
 mod few;
+mod personal;
 mod resolve;
 mod subject;
 

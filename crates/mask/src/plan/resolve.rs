@@ -8,9 +8,10 @@ use reenact_model::error::Severity;
 use reenact_model::payload::Codec;
 use reenact_model::{Class, Entity, EntityId, Error, FieldId, FieldPath, Finding, Path, Result, ServiceCatalog, Site};
 
-use super::checks::{dead_rules, expired, profiles};
+use super::checks::{dead_rules, expired, profiles, quasi_identifiers};
 use super::conditional::{Conditions, check_places};
 use super::few::few_values;
+use super::personal::kept_personal;
 use super::subject::Subjects;
 use super::{Action, Apply, ColumnPlan, Conditional, Decision, EntityPlan, Fulfils, LeafRule, Plan};
 use crate::kernels::{Group, Guarantees, Mask, Shape};
@@ -52,6 +53,7 @@ impl Plan {
         dead_rules(policy, catalogs, &mut findings);
         expired(policy, &mut findings);
         profiles(policy, &mut findings);
+        quasi_identifiers(policy, catalogs, &mut findings);
         check_places(policy, catalogs, relationships, reached, &mut findings);
         let mut resolver = Resolver {
             policy,
@@ -125,6 +127,8 @@ impl Plan {
         let plan = Self { decisions, entities, carried, warnings: Vec::new(), policy_digest: policy.digest.clone() };
         plan.check_drawn(policy, &mut findings);
         plan.check_keys(policy, catalogs, relationships, reached, &mut findings);
+        let read = catalogs.iter().flat_map(|c| &c.entities).filter(|e| reached.contains(&e.id));
+        findings.extend(kept_personal(policy, &plan.decisions, read, relationships));
         if let Some(error) = Error::from_findings(Class::Policy, "the policy stops this capture", &findings) {
             return Err(error);
         }

@@ -13,12 +13,16 @@ use reenact_model::{FieldId, Finding, Site, Span};
 use super::syntax::{Document, DomainText, Includes, RuleText, Scalars, WhenText};
 use super::text::{MAX_DEPTH, PolicyText, beside};
 use super::{
-    Does, Domain, Keep, Policy, Rule, Selector, SubjectField, Undecided, When, expect, mask_use, partition, profiles,
+    Does, Domain, Keep, Policy, QuasiIdentifier, Rule, Selector, SubjectField, Undecided, When, expect, mask_use,
+    partition, profiles,
 };
 use crate::yaml::{self, Spanned, UNREADABLE};
 
 /// What a rule writes to accept that a field has few values.
 const FEW_VALUES: &str = "few-values";
+
+/// What a `keep` writes to answer for a field that seems to name a person or to open something.
+const PERSONAL_DATA: &str = "personal-data";
 
 /// A file with its shape.
 struct Part {
@@ -60,8 +64,12 @@ pub(super) fn resolve(text: &PolicyText, document: Document, findings: &mut Vec<
     let names = names(&mut parts, complete, findings);
     let mut rules: Vec<Arc<Rule>> = Vec::new();
     let mut tests = Vec::new();
+    let mut quasi_identifiers = Vec::new();
     let mut seen: Vec<String> = Vec::new();
     for part in parts {
+        for set in &part.document.quasi_identifiers {
+            quasi_identifiers.extend(quasi_identifier(&part.file, set, findings));
+        }
         for rule in part.document.rules {
             let site = Site::default()
                 .with_rule(&rule.name.value)
@@ -76,7 +84,43 @@ pub(super) fn resolve(text: &PolicyText, document: Document, findings: &mut Vec<
         }
         tests.extend(expect::resolve(&part.file, part.document.tests, findings));
     }
-    Policy { file: text.file.clone(), undecided, domains: names.domains, rules, profiles, tests, digest: text.digest() }
+    Policy {
+        file: text.file.clone(),
+        undecided,
+        domains: names.domains,
+        rules,
+        profiles,
+        tests,
+        quasi_identifiers,
+        digest: text.digest(),
+    }
+}
+
+/// A set of columns of one entity.
+fn quasi_identifier(file: &str, set: &[Spanned<String>], findings: &mut Vec<Finding>) -> Option<QuasiIdentifier> {
+    let mut out = QuasiIdentifier::new();
+    for name in set {
+        let span = yaml::span(file, &name.referenced);
+        let wrong = match name.value.parse::<FieldId>() {
+            Err(why) => why,
+            Ok(_) if name.value.contains('*') => "a wildcard names no column".to_owned(),
+            Ok(id) if id.field.path.is_some() => "a part of a payload is no column".to_owned(),
+            Ok(id) if out.first().is_some_and(|(first, _)| first.entity != id.entity) => {
+                "the fields of a set are of one entity".to_owned()
+            }
+            Ok(id) => {
+                out.push((id, span));
+                continue;
+            }
+        };
+        let message = format!("`{}` can't stand in a set of quasi-identifiers: {wrong}", name.value);
+        findings.push(
+            Finding::error("POL-038", Site::default().with_span(Some(span)), message)
+                .help("write columns of one entity: `[ service/entity.birth_date, service/entity.postcode ]`"),
+        );
+        return None;
+    }
+    Some(out).filter(|set| !set.is_empty())
 }
 
 /// A file, and then the files that it includes.
@@ -369,11 +413,21 @@ fn one_rule(file: &str, built_in: bool, rule: &RuleText, names: &Names, findings
     });
     let accepts_few = rule.accept.as_ref().is_some_and(|accept| {
         let span = at(accept.referenced);
-        for word in accept.value.0.iter().filter(|word| *word != FEW_VALUES) {
-            let message = format!("there is nothing called `{word}` to accept");
-            findings.push(
-                Finding::error("POL-028", site(&span), message).help(format!("write `accept: [ {FEW_VALUES} ]`")),
-            );
+        for word in &accept.value.0 {
+            let (code, message, help) = match word.as_str() {
+                FEW_VALUES => continue,
+                PERSONAL_DATA if rule.keep.is_some() => continue,
+                PERSONAL_DATA => {
+                    let message = format!("`{PERSONAL_DATA}` answers for a `keep`, and this rule keeps nothing");
+                    ("POL-037", message, "take it out".to_owned())
+                }
+                other => {
+                    let help =
+                        format!("write `accept: [ {FEW_VALUES} ]`, or `[ {PERSONAL_DATA} ]` in a rule that keeps");
+                    ("POL-028", format!("there is nothing called `{other}` to accept"), help)
+                }
+            };
+            findings.push(Finding::error(code, site(&span), message).help(help));
         }
         accept.value.0.iter().any(|word| word == FEW_VALUES)
     });
@@ -459,6 +513,7 @@ fn does(
                 owner: keep.owner.clone(),
                 expires: keep.expires.as_ref().map(|e| e.value.clone()),
                 reference: keep.reference,
+                accepts_personal: rule.accept.as_ref().is_some_and(|a| a.value.0.iter().any(|w| w == PERSONAL_DATA)),
             }))
         }
         _ => {

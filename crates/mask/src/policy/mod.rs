@@ -41,9 +41,14 @@ pub struct Policy {
     pub profiles: Vec<(&'static str, Span)>,
     /// The tests inside the policy.
     pub tests: Vec<PolicyTest>,
+    /// Sets of columns of one entity that may together tell who somebody is: they are measured, and decide nothing.
+    pub quasi_identifiers: Vec<QuasiIdentifier>,
     /// SHA-256 of the text, and of what it includes.
     pub digest: String,
 }
+
+/// Columns of one entity that may together tell who somebody is, each where it is named; at least one.
+pub type QuasiIdentifier = Vec<(FieldId, Span)>;
 
 /// What happens to a field that no rule names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
@@ -175,6 +180,9 @@ pub struct Keep {
     /// Whether the values are public reference data (a catalogue, a gazetteer): what is masked elsewhere may stand here.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reference: bool,
+    /// Whether it answers for a field that seems to hold a direct identifier or a secret: `reason` then says why it may pass.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accepts_personal: bool,
 }
 
 impl Policy {

@@ -26,6 +26,8 @@ pub(super) struct Document {
     pub(super) rules: Vec<RuleText>,
     #[serde(default)]
     pub(super) tests: Vec<TestText>,
+    #[serde(default)]
+    pub(super) quasi_identifiers: Vec<Vec<Spanned<String>>>,
 }
 
 /// What a file includes, whatever else it says.

@@ -37,7 +37,7 @@ rules:
 
 fn when(condition: &str) -> String {
     policy(&format!(
-        "  - {{ name: abroad, on: [ shop/customers.name ], keep: {{ reason: it names a firm }}, when: '{condition}', overrides: [ names ] }}\n"
+        "  - {{ name: abroad, on: [ shop/customers.name ], keep: {{ reason: it names a firm }}, accept: [ personal-data ], when: '{condition}', overrides: [ names ] }}\n"
     ))
 }
 

@@ -7,6 +7,7 @@ mod documented;
 mod includes;
 mod members;
 mod partition;
+mod personal;
 mod subject;
 mod support;
 mod trials;

@@ -60,6 +60,7 @@ pub(crate) mod testing {
             ],
             decisions: Vec::new(),
             passed: None,
+            quasi_identifiers: Vec::new(),
             guarantees: std::collections::BTreeMap::default(),
             subject: None,
         }

@@ -81,6 +81,7 @@ impl Page<'_> {
             risks.push(format!("kept{some}, and looks like {}", found.class));
         }
         risks.extend(risks_of(outcome));
+        risks.extend(self.constraint_risks(decision, entity.map(|e| &**e), column));
         if !risks.is_empty() {
             kinds.push("risk");
         }
@@ -101,6 +102,7 @@ impl Page<'_> {
         let words = match &decision.action {
             _ if decision.when.is_some() => outcome.map_or_else(|| diff::decided(decision), diff::outcome),
             // The reason stands among the keeps; here it would bury the rest.
+            Action::Keep(keep) if keep.accepts_personal => "kept, accepted as personal data".to_owned(),
             Action::Keep(keep) if keep.reference => "kept as reference data".to_owned(),
             Action::Keep(_) => "kept".to_owned(),
             action => outcome.map_or_else(|| diff::words(action), diff::outcome),
@@ -142,6 +144,35 @@ impl Page<'_> {
         out
     }
 
+    /// Where the schema asks more than the mask holds to by itself. What a mask can't hold to at all is a finding.
+    fn constraint_risks(&self, decision: &Decision, entity: Option<&Entity>, column: Option<&Field>) -> Vec<String> {
+        let (Some(entity), Some(column), None) = (entity, column, &decision.field.field.path) else {
+            return Vec::new();
+        };
+        let Action::Mask { mask, .. } = &decision.action else { return Vec::new() };
+        let mut out = Vec::new();
+        let unique = std::iter::once(&entity.key).chain(&entity.uniques).any(|set| set.contains(&column.name));
+        let injective = self.report.guarantees.get(&decision.field).is_some_and(|held| held.injective);
+        if unique && !injective {
+            out.push(
+                "unique with others, and different values may become equal: only the others keep records apart"
+                    .to_owned(),
+            );
+        }
+        if unique && column.collation.is_some() {
+            out.push(
+                "unique where the server takes different texts for equal: it may refuse two results as one".to_owned(),
+            );
+        }
+        if mask == "null" && !column.nullable {
+            out.push("never NULL, and the mask makes it NULL".to_owned());
+        }
+        if column.values.is_some() && !injective {
+            out.push("a choice of the schema: results must be among its values, or the replay refuses them".to_owned());
+        }
+        out
+    }
+
     fn constraints(&self, id: &FieldId, entity: Option<&Entity>, column: Option<&Field>) -> Vec<String> {
         let mut out = Vec::new();
         if let (Some(entity), Some(column), None) = (entity, column, &id.field.path) {
@@ -154,6 +185,7 @@ impl Page<'_> {
             if !column.nullable {
                 out.push("never NULL".to_owned());
             }
+            out.extend(column.collation.as_ref().map(|name| format!("compared by collation {name}")));
             out.extend(column.max_chars.map(|most| format!("at most {most} characters")));
             // The values themselves are the schema's, and yet nobody's business here.
             out.extend(column.values.as_ref().map(|values| format!("one of {} values", values.len())));

@@ -5,6 +5,7 @@
 //! else. What is not known is said to be unknown and why, so that a gap never passes for a good result. No value of a record comes here.
 
 mod fields;
+mod graph;
 mod markup;
 mod sections;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use reenact_model::error::Severity;
 use sha2::{Digest as _, Sha256};
 
 use self::markup::text;
+use crate::population::Population;
 use crate::{Diff, Report};
 
 const STYLE: &str = include_str!("style.css");
@@ -72,6 +74,8 @@ pub struct Captured {
     pub residue: String,
     /// Records by entity.
     pub rows: BTreeMap<EntityId, u64>,
+    /// What was counted of the sets of quasi-identifiers.
+    pub population: Vec<Population>,
 }
 
 /// The policy of contents of a page, as a header or a `meta` element has it.

@@ -4,11 +4,13 @@ use std::fmt::Write as _;
 
 use reenact_mask::detect::Standing;
 use reenact_mask::{Action, Decision};
+use reenact_model::FieldId;
 use reenact_model::error::Severity;
 
 use super::Page;
 use super::markup::{code, day, list, table, text};
 use crate::diff::{self, Effect};
+use crate::population::Population;
 
 impl Page<'_> {
     pub(super) fn provenance(&self) -> String {
@@ -139,6 +141,8 @@ impl Page<'_> {
                 };
                 let reason =
                     if keep.reference { format!("{} (reference data)", keep.reason) } else { keep.reason.clone() };
+                let reason =
+                    if keep.accepts_personal { format!("{reason} (accepted as personal data)") } else { reason };
                 let reason = match decision.when.as_ref().filter(|when| when.rule == rule) {
                     Some(when) => format!("{reason} (if {})", when.condition),
                     None => reason,
@@ -165,9 +169,15 @@ impl Page<'_> {
             self.found().filter(|(_, standing)| *standing == Standing::Quasi).collect();
         let kept: Vec<String> =
             quasi.iter().filter(|(d, _)| is_kept(d)).map(|(d, _)| code(&d.field.to_string())).collect();
-        let mut out = "<p><strong>k and uniqueness: not measured.</strong> A policy can't declare quasi-identifiers yet, and a review reads no record; \
-                       so nobody has counted how many people share a combination of the fields below.</p>\n"
-            .to_owned();
+        let mut out = match &self.bundle {
+            _ if self.report.quasi_identifiers.is_empty() => {
+                "<p><strong>k and uniqueness: not measured.</strong> The policy declares no <code>quasi_identifiers</code>.</p>\n".to_owned()
+            }
+            Err(_) => "<p><strong>k and uniqueness: not measured.</strong> They are counted on the masked records of a bundle; \
+                       <code>--bundle BUNDLE</code> names one.</p>\n"
+                .to_owned(),
+            Ok(bundle) => measured(&self.report.quasi_identifiers, &bundle.population),
+        };
         let _ = writeln!(
             out,
             "<p>{} fields look as if they narrow down who it is, by their names and types alone. Of these are kept: {}</p>",
@@ -184,6 +194,7 @@ impl Page<'_> {
             "<dl><dt>Begins at</dt><dd>{}</dd><dt>A commit here can cause one there</dt><dd>{flow}</dd></dl>\n",
             list(&items(&self.roots))
         );
+        out.push_str(&super::graph::svg(self.schemas));
         let fields = |entity: &reenact_model::EntityId| {
             self.schemas
                 .catalogs
@@ -245,6 +256,34 @@ impl Page<'_> {
         out.push_str(&table("rows-table", "What the bundle holds", &["Entity", "Records"], &rows));
         out
     }
+}
+
+/// What was counted of each declared set.
+fn measured(sets: &[Vec<FieldId>], counted: &[Population]) -> String {
+    let row = |set: &Vec<FieldId>| {
+        let fields: Vec<String> = set.iter().map(|field| code(&field.to_string())).collect();
+        let mut cells = vec![list(&fields)];
+        match counted.iter().find(|population| population.fields == *set) {
+            None => cells.extend(["not in the bundle", "–", "–", "–"].map(str::to_owned)),
+            Some(of) => {
+                let share = match (of.unique * 1_000).checked_div(of.records) {
+                    Some(share) => format!(" ({}.{} %)", share / 10, share % 10),
+                    None => String::new(),
+                };
+                let class = if of.records > 0 && of.k <= 1 { "warn" } else { "soft" };
+                cells.push(of.records.to_string());
+                cells.push(of.combinations.to_string());
+                cells.push(format!("<span class=\"{class}\">{}</span>", of.k));
+                cells.push(format!("{}{share}", of.unique));
+            }
+        }
+        cells
+    };
+    let rows: Vec<Vec<String>> = sets.iter().map(row).collect();
+    let head = ["Fields together", "Records", "Combinations", "k: records of the rarest", "Unique records"];
+    let caption = "Counted on the masked records of the bundle";
+    let note = "<p class=\"soft\">It tells of these records alone: a small k among a few captured records says little of the whole population, and k says nothing of what else is known of somebody.</p>\n";
+    table("population-table", caption, &head, &rows) + note
 }
 
 /// Whether values leave as they are.
