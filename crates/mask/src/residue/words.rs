@@ -282,7 +282,9 @@ pub(super) fn undone(text: &str, words: &Words) -> Vec<String> {
     for run in text.as_bytes().split(|b| BASE64[usize::from(*b)] == NONE).filter(|run| run.len() >= LEAST_ENCODED) {
         if is_hex(run) {
             out.extend(hex::decode(run).ok().and_then(readable));
-        } else if packed::begins_in_hex(run) {
+        }
+        // What begins as zlib does may begin as a text does, too.
+        if packed::begins_in_hex(run) {
             out.extend(hex::decode(run).ok().and_then(|bytes| packed::unpacked(&bytes)));
         }
         if packed::begins(&base64_begin(run)) {
