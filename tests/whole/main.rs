@@ -3,6 +3,7 @@
 mod approvals;
 mod bad_input;
 mod browser;
+mod canaries;
 mod commands;
 mod conditions;
 mod demo;

@@ -29,7 +29,7 @@ pub(crate) struct Redis {
 }
 
 impl Redis {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
         Self::at(port)
     }

@@ -9,11 +9,12 @@ use std::fmt::Write as _;
 
 use reenact_model::catalog::{Field, Schemas};
 use reenact_model::error::Severity;
+use reenact_model::names::Step;
 use reenact_model::{Entity, EntityId, FieldId, FieldPath, ValueType};
 
 use super::class::Class;
 use super::relate::Place;
-use super::{Detection, Form, names, values};
+use super::{Detection, Form, names, sampler, values};
 use crate::kernels::{self, Args, Guarantees, Injective, Shape};
 use crate::plan::Plan;
 use crate::policy::Policy;
@@ -151,6 +152,12 @@ fn column<'a>(place: &Place, entity: Option<&'a Entity>) -> Option<&'a Field> {
 
 /// The rule of a field that nothing refers to.
 fn alone(place: &Place, found: Option<&Detection>, entity: Option<&Entity>) -> Proposal {
+    let steps = place.field.field.path.iter().flat_map(|path| &path.0);
+    if steps.into_iter().any(|step| matches!(step, Step::Key(name) if name == sampler::MEMBER)) {
+        return Proposal::Undecided(
+            "names of members are data here: `.*` selects what they hold, `.*~` the names".to_owned(),
+        );
+    }
     let field = column(place, entity);
     let shape = field.map_or_else(Shape::leaf, Shape::of);
     let name = &place.field.field.column;
@@ -225,8 +232,8 @@ fn unfound(place: &Place, shape: &Shape, unique: bool) -> Proposal {
     let said = names::said(&place.field.field.column).or_else(|| {
         let path = place.field.field.path.as_ref()?;
         path.0.iter().rev().find_map(|step| match step {
-            reenact_model::names::Step::Key(key) => names::said(key),
-            reenact_model::names::Step::Each => None,
+            Step::Key(key) => names::said(key),
+            Step::Each => None,
         })
     });
     let look = place.sample.as_ref().map(values::look);

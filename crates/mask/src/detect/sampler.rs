@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use reenact_model::canonical::Reader;
 use reenact_model::catalog::{Field, Role};
+use reenact_model::names::Step;
 use reenact_model::payload::Decoder;
 use reenact_model::{Captured, Entity, FieldId, FieldPath, Path, Result, Site, ValueType};
 
 use super::relate::Place;
-use super::{Form, Sample};
+use super::{Form, Sample, names};
 
 /// The most paths of one payload that are told: more are keys that data made, such as ids of records.
 const PATHS: usize = 500;
@@ -71,7 +72,10 @@ impl Sampler {
                     let Some(Ok(mut node)) = decoder.decode_cell(array, field.value, row) else { continue };
                     let samples = &mut self.samples;
                     node.leaves_mut(&mut |path, leaf| {
-                        let path = inner(&field.name, path.clone());
+                        let mut path = inner(&field.name, path.clone());
+                        if !samples.contains_key(&path) {
+                            path = inner(&field.name, generalised(path.path.unwrap_or_default()));
+                        }
                         if let Some(text) = leaf.canonical()
                             && (samples.contains_key(&path) || samples.len() < PATHS)
                         {
@@ -116,6 +120,26 @@ impl Sampler {
 /// A path into a column's payload; the payload itself, if it is one value, is the path `$`.
 fn inner(column: &str, path: Path) -> FieldPath {
     FieldPath { column: column.to_owned(), path: Some(path) }
+}
+
+/// What stands in a path for the name of a member that may be data.
+pub(super) const MEMBER: &str = "{key}";
+
+/// A path as it may be shown: the name of a member that no schema tells of may be somebody's address.
+fn generalised(path: Path) -> Path {
+    let step = |step| match step {
+        Step::Key(name) if !names_a_field(&name) => Step::Key(MEMBER.to_owned()),
+        step => step,
+    };
+    Path(path.0.into_iter().map(step).collect())
+}
+
+/// Whether a member's name reads as that of a field: one word as programs write them, without the digits of a number, or a known phrase.
+fn names_a_field(name: &str) -> bool {
+    let word = name.strip_prefix(['@', '$', '#']).unwrap_or(name);
+    let inside = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | ';');
+    let digits = name.chars().filter(char::is_ascii_digit).count();
+    digits < 5 && (word.chars().all(inside) || (!name.contains('@') && names::said(name).is_some()))
 }
 
 /// The form of a column's values by its type. A column of SQLite takes anything, so there the declared name tells.

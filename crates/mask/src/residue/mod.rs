@@ -9,6 +9,7 @@
 //! [`worth`](self). A value that is one dictionary word, or a short number, can't be told from innocent text and is not
 //! looked for.
 
+mod packed;
 mod prints;
 mod rows;
 mod words;

@@ -4,6 +4,7 @@
 //! bytes that are texts. Whole numbers are if there are numbers to look for. Truth values, dates and floating-point numbers hold
 //! no identifier. A place whose value a mask made is told from one that was kept.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use reenact_model::names::Step;
 use reenact_model::payload::{Node, cell};
 use reenact_model::{Entity, FieldId, FieldPath, Finding, Path, Result, Site, ValueType};
 
-use super::Search;
+use super::{Search, packed};
 use crate::kernels::Group;
 use crate::masker::{Column, Masker, Origin, Payload};
 
@@ -154,6 +155,11 @@ fn is_searched(value: ValueType, numbers: bool) -> bool {
     }
 }
 
+/// Bytes as the text that they are, or that is packed in them.
+fn readable(bytes: &[u8]) -> Cow<'_, str> {
+    packed::unpacked(bytes).map_or_else(|| String::from_utf8_lossy(bytes), Cow::Owned)
+}
+
 /// Looks through a column until something is found.
 fn plain(look: &mut Look, array: &ArrayRef, value: ValueType, made: bool) -> Option<Group> {
     if *array.data_type() == DataType::Utf8
@@ -167,7 +173,7 @@ fn plain(look: &mut Look, array: &ArrayRef, value: ValueType, made: bool) -> Opt
         let Some(text) = reader.get(row) else { continue };
         let bytes = text.strip_prefix("\\x").filter(|_| matches!(value, ValueType::Bytes | ValueType::Tagged));
         let found = match bytes.and_then(|_| canonical::bytes_of(&text)) {
-            Some(bytes) => look.at(&String::from_utf8_lossy(&bytes), made),
+            Some(bytes) => look.at(&readable(&bytes), made),
             None => look.at(&text, made),
         };
         if found {
@@ -186,7 +192,7 @@ fn leaves(
 ) -> Result<()> {
     let Some(mut node) = payload.decoded(bytes) else {
         // What can't be taken apart was replaced as a whole, or kept as a whole.
-        if let Some(group) = look.finds(&String::from_utf8_lossy(bytes), false) {
+        if let Some(group) = look.finds(&readable(bytes), false) {
             tell(None, group);
         }
         return Ok(());
@@ -214,7 +220,7 @@ fn leaves(
             }
         };
         let text = match &*leaf {
-            Node::Bytes(bytes) => Some(String::from_utf8_lossy(bytes)),
+            Node::Bytes(bytes) => Some(readable(bytes)),
             leaf => leaf.canonical(),
         };
         if let Some(group) = text.and_then(|text| look.finds(&text, made)) {

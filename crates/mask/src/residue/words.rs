@@ -10,6 +10,8 @@
 
 use std::borrow::Cow;
 
+use super::packed;
+
 /// The longest run that is hashed, in bytes.
 const LONGEST: usize = 512;
 /// The fewest characters of a run that may be an encoding.
@@ -280,6 +282,13 @@ pub(super) fn undone(text: &str, words: &Words) -> Vec<String> {
     for run in text.as_bytes().split(|b| BASE64[usize::from(*b)] == NONE).filter(|run| run.len() >= LEAST_ENCODED) {
         if is_hex(run) {
             out.extend(hex::decode(run).ok().and_then(readable));
+        }
+        // What begins as zlib does may begin as a text does, too.
+        if packed::begins_in_hex(run) {
+            out.extend(hex::decode(run).ok().and_then(|bytes| packed::unpacked(&bytes)));
+        }
+        if packed::begins(&base64_begin(run)) {
+            out.extend(base64(run).and_then(|bytes| packed::unpacked(&bytes)));
         }
         if begins_a_text(&base64_begin(run)) {
             out.extend(base64(run).and_then(readable));
