@@ -110,7 +110,7 @@ struct Canaries {
 impl Canaries {
     fn open(value: &dyn Fn(&str) -> String) -> Self {
         let shop = Shop::open();
-        let at = |place: &str| value(place);
+        let at = value;
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         gzip.write_all(format!("{{\"mail\":\"{}\"}}", at("gzip")).as_bytes()).expect("packs");
         let packed = STANDARD.encode(gzip.finish().expect("packs"));
@@ -118,11 +118,7 @@ impl Canaries {
         let claims = format!("{{\"sub\":\"{}\"}}", at("claim"));
         let token = format!("{}.{}.{}", part(r#"{"alg":"none"}"#), part(&claims), part("signature"));
         let mail = at("protobuf");
-        let record: String = [&[10, u8::try_from(mail.len()).expect("short")], mail.as_bytes()]
-            .concat()
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
+        let record = hex::encode([&[10, u8::try_from(mail.len()).expect("short")], mail.as_bytes()].concat());
         let seen = format!("{{\"contact\":[{{\"mail\":\"{}\"}}],\"by_mail\":{{\"{}\":1}}}}", at("json"), at("member"));
         let doc = format!("<letter to=\"{}\"><cc>{}</cc><body>hello</body></letter>", at("attribute"), at("element"));
         let escaped = |place: &str| at(place).replace('@', "%40");
@@ -194,8 +190,8 @@ const CAPTURE: [&str; 6] = ["capture", "canaries.yaml", "--seed-env", "order=ORD
 /// The forms of a value in which it may not stand: those that no letter's case changes, and those that it does.
 fn forms(value: &str) -> (Vec<String>, Vec<String>) {
     let local = value.split('@').next().expect("a local part");
-    let percent: String = local.bytes().map(|b| format!("%{b:02x}")).collect();
-    let hex: String = local.bytes().map(|b| format!("{b:02x}")).collect();
+    let percent = local.bytes().map(|b| format!("%{b:02x}")).collect::<Vec<_>>().concat();
+    let hex = hex::encode(local);
     let folded = vec![local.to_lowercase(), percent, hex];
     let mut exact = Vec::new();
     for spelling in [local.to_owned(), local.to_uppercase()] {
@@ -313,8 +309,7 @@ fn no_canary_stands_in_anything_that_the_program_makes() {
     let capture = ["capture", "failing.yaml", "--seed-env", "order=ORDER", "--to", "f.reenact"];
     let dates = policy(None).replace("shop/orders.note\" ], mask: redact", "shop/orders.note\" ], mask: date_shift");
     let whole = policy(None);
-    let undecided: String =
-        whole.lines().filter(|line| !line.contains("name: kafkavalue")).map(|l| format!("{l}\n")).collect();
+    let undecided = whole.lines().filter(|line| !line.contains("name: kafkavalue")).collect::<Vec<_>>().join("\n");
     let limited = PIPELINE.replace("policy:", "limits: { rows: 1 }\npolicy:");
     for (code, pipeline, policy) in [(12, PIPELINE, &dates), (26, &limited, &whole), (12, PIPELINE, &undecided)] {
         failing(shop, pipeline, policy);
