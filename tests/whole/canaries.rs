@@ -1,6 +1,7 @@
 //! Canaries: values that stand in every kind of place, and in nothing that the program makes of them.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Output;
@@ -90,9 +91,9 @@ fn policy(kept: Option<&str>) -> String {
     );
     for (place, field, mask) in places() {
         if kept != Some(place) {
-            out += &format!("  - {{ name: {place}, on: [ \"{field}\" ], mask: {mask} }}\n");
+            let _ = writeln!(out, "  - {{ name: {place}, on: [ \"{field}\" ], mask: {mask} }}");
         } else if !field.ends_with('~') {
-            out += &format!("  - {{ name: {place}, on: [ \"{field}\" ], keep: {{ reason: sabotage }} }}\n");
+            let _ = writeln!(out, "  - {{ name: {place}, on: [ \"{field}\" ], keep: {{ reason: sabotage }} }}");
         }
     }
     out
