@@ -112,6 +112,8 @@ pub(crate) struct Init {
 pub(crate) enum PolicyCommand {
     /// Hold the policy of a pipeline against the schemas: all findings at once; exit code 10 if there are errors
     Check(PolicyCheck),
+    /// Print the JSON Schema of policies, for editors that complete and check them
+    Schema,
     /// Run the tests inside the policy, on values of their own; exit code 10 if one does not hold
     Test(PolicyCheck),
     /// Compare two policies by their effect on every field; exit code 10 if one is protected less

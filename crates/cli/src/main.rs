@@ -130,6 +130,10 @@ async fn dispatch(cli: Cli) -> reenact_model::Result<u8> {
         Command::Masks => Ok(commands::masks::run(json)),
         Command::Explain(args) => commands::explain::run(args.code.as_deref(), json),
         Command::Policy(PolicyCommand::Check(args)) => commands::policy::check(&args, json).await,
+        Command::Policy(PolicyCommand::Schema) => {
+            render::json(&reenact_review::schema::policy_schema());
+            Ok(0)
+        }
         Command::Policy(PolicyCommand::Test(args)) => commands::policy::test(&args, json).await,
         Command::Policy(PolicyCommand::Diff(args)) => commands::policy::diff(&args, json).await,
         Command::Policy(PolicyCommand::Explain(args)) => commands::policy::explain(&args, json),

@@ -173,8 +173,8 @@ impl DomainKey {
 
     /// HMAC-SHA-256 (RFC 2104) of a text.
     ///
-    /// The two states after the padded key are computed once, and a short text then costs two blocks: a library's hasher with its
-    /// buffers, cloned for each of millions of values, takes longer than the hash itself.
+    /// The two states after the padded key are computed once, and a short text then costs two blocks; a library's hasher with its
+    /// buffers would be copied for each of millions of values.
     pub fn hash(&self, text: &[u8]) -> [u8; 32] {
         ended(self.outer, &ended(self.inner, text))
     }

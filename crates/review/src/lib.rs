@@ -13,6 +13,7 @@ pub mod formats;
 pub mod page;
 pub mod population;
 pub mod preview;
+pub mod schema;
 
 pub use check::Report;
 pub use diff::{Change, Diff, Effect};
