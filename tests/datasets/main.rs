@@ -6,6 +6,7 @@
 mod astronomy;
 mod detection;
 mod incident;
+mod junit;
 mod music;
 mod servers;
 mod subsets;
@@ -19,7 +20,7 @@ use std::sync::Once;
 use futures::FutureExt as _;
 
 /// The tests of this file that need the sets.
-const TESTS: usize = 7;
+const TESTS: usize = 8;
 
 /// The folder of the sets; tells loudly, once, if it is missing.
 fn datasets() -> Option<PathBuf> {
