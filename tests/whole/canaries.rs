@@ -93,7 +93,10 @@ fn policy(kept: Option<&str>) -> String {
         if kept != Some(place) {
             let _ = writeln!(out, "  - {{ name: {place}, on: [ \"{field}\" ], mask: {mask} }}");
         } else if !field.ends_with('~') {
-            let _ = writeln!(out, "  - {{ name: {place}, on: [ \"{field}\" ], keep: {{ reason: sabotage }} }}");
+            let _ = writeln!(
+                out,
+                "  - {{ name: {place}, on: [ \"{field}\" ], keep: {{ reason: sabotage }}, accept: [ personal-data ] }}"
+            );
         }
     }
     out
