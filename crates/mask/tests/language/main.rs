@@ -1,5 +1,6 @@
 //! The policy language, from text to masked rows: a clinic's tables, a shop's messages, and what a policy makes of them.
 
+mod batches;
 mod classes;
 mod conditions;
 mod counted;

@@ -170,6 +170,7 @@ fn field(text: &str) -> Field {
         "text" => Field::new(name, ValueType::Text, "text"),
         "bool" => Field::new(name, ValueType::Bool, "boolean"),
         "decimal" => Field::new(name, ValueType::Decimal, "numeric(10,2)"),
+        "bytes" => Field::new(name, ValueType::Bytes, "bytea"),
         "json" => Field::new(name, ValueType::Json, "jsonb").with_codec(Codec::of(Format::Json)),
         _ => panic!("no type {kind}"),
     };
