@@ -20,9 +20,9 @@ use reenact_stores::{Read, Selection};
 /// A record as canonical texts, by field.
 pub(crate) type Record = BTreeMap<String, Option<String>>;
 
-/// A pipeline of `examples`, its variables filled in.
+/// A pipeline of `pipelines`, its variables filled in.
 pub(crate) fn pipeline(file: &str, variables: &[(&str, &str)]) -> Pipeline {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines").join(file);
     let variable =
         |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
     Pipeline::load(&path, &variable).unwrap_or_else(|e| panic!("{e}"))

@@ -1,4 +1,4 @@
-//! The examples on other people's schemas and rows: captured from real servers, masked, replayed into others, compared.
+//! The pipelines of the project on other people's schemas and rows: captured from real servers, masked, replayed into others, compared.
 //!
 //! The sets are not ours and not in this repository. `REENACT_DATASETS` names their folder, or they lie in
 //! `shared/datasets` beside the repository. Without them these tests say so, and pass.

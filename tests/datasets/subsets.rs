@@ -22,7 +22,7 @@ struct Expected {
     tables: BTreeMap<String, u64>,
 }
 
-/// A set, and how the examples capture it.
+/// A set, and how the pipelines capture it.
 pub(crate) struct Set {
     data: &'static str,
     pub(crate) kind: Kind,

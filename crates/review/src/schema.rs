@@ -166,7 +166,7 @@ mod tests {
                 checked += 1;
             }
         }
-        assert!(checked >= 5, "{checked} policies were found");
+        assert!(checked >= 9, "{checked} policies were found");
     }
 
     #[test]
