@@ -82,7 +82,10 @@ pub(crate) fn run() {
     println!("|---|---|---|---|---|---|");
     let line = |what: &str, runs: &[Measured], against: f64| report(what, runs, rows, against);
     println!("{}", line("psql `\\copy … to /dev/null` (binary)", &copy, base));
-    println!("{}", line("reenact capture, 3 of 8 columns masked, sealed, searched for residue, signed", &capture, base));
+    println!(
+        "{}",
+        line("reenact capture, 3 of 8 columns masked, sealed, searched for residue, signed", &capture, base)
+    );
     println!("{}", line("the same with all 8 columns kept", &kept, base));
     println!("{}", line("`pg_dump -Fc`", &pg_dump, base));
     println!("| | | | ratio to `pg_restore -j2` | | |");

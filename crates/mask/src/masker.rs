@@ -4,6 +4,7 @@
 //! repeat are masked once, as long as that pays; payloads are taken apart, masked leaf by leaf and put together again. What
 //! can't be masked is an error that names the field and the rule, never the value.
 
+mod cache;
 mod conditions;
 mod payload;
 mod subject;

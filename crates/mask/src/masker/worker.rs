@@ -3,7 +3,6 @@
 //! Hidden here: what is remembered. A value that repeats is masked once, as long as that pays; a mask that draws for a record's
 //! subject is remembered by subject and value together, since by the value alone one person would get another's result.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -12,6 +11,7 @@ use arrow::datatypes::DataType;
 use reenact_model::canonical::{self, Reader, Writer};
 use reenact_model::{Class, Error, Result, Site, ValueType};
 
+use super::cache::Cache;
 use super::lock;
 use super::subject::{Rows, SubjectReader};
 use crate::domain::{DomainKey, ScopeKeys};
@@ -19,8 +19,6 @@ use crate::kernels::{Cell, Group, Unfit};
 use crate::plan::Apply;
 use crate::residue::Seen;
 
-/// The most distinct values of a column that are remembered.
-const CACHE: usize = 1 << 16;
 /// A full cache that knows less than a quarter of this many values is given up: to ask it would cost more than it saves.
 const TRIAL: u64 = 1 << 14;
 
@@ -32,7 +30,7 @@ pub(crate) struct Worker {
     /// The subjects of the batch at hand, for a rule that names one.
     turn: Vec<Option<Box<str>>>,
     seen: Arc<Mutex<Seen>>,
-    cache: Option<HashMap<Box<str>, Option<Box<str>>, ahash::RandomState>>,
+    cache: Option<Cache>,
     /// How many values the full cache was asked for since it was judged last, and how many of them it knew.
     asked: u64,
     hit: u64,
@@ -50,7 +48,7 @@ impl Worker {
         let key = keys.domain(&apply.domain);
         let subject = apply.subject.clone().map(SubjectReader::new);
         let seen = Arc::clone(seen);
-        Self { apply, key, subject, turn: Vec::new(), seen, cache: Some(HashMap::default()), asked: 0, hit: 0 }
+        Self { apply, key, subject, turn: Vec::new(), seen, cache: Some(Cache::default()), asked: 0, hit: 0 }
     }
 
     /// Reads the subjects of a batch, if the rule names one.
@@ -124,10 +122,10 @@ impl Worker {
         seen: &mut Seen,
     ) -> std::result::Result<Option<()>, Unfit> {
         if let Some(cache) = &self.cache {
-            self.asked += u64::from(cache.len() == CACHE);
+            self.asked += u64::from(cache.is_full());
             if let Some(known) = cache.get(name) {
-                self.hit += u64::from(cache.len() == CACHE);
-                return Ok(known.as_ref().map(|known| out.push_str(known)));
+                self.hit += u64::from(cache.is_full());
+                return Ok(known.map(|known| out.push_str(known)));
             }
             if self.asked >= TRIAL {
                 if self.hit * 4 < self.asked {
@@ -139,10 +137,8 @@ impl Worker {
         seen.see(self.searched_as(), text);
         let cell = Cell { key: &self.key, shape: &self.apply.shape, subject };
         let result = self.apply.mask.apply(&cell, &self.apply.canonical.of(text), out)?;
-        if let Some(cache) = &mut self.cache
-            && cache.len() < CACHE
-        {
-            cache.insert(name.into(), result.map(|()| out.as_str().into()));
+        if let Some(cache) = &mut self.cache {
+            cache.insert(name, result.map(|()| out.as_str()));
         }
         Ok(result)
     }

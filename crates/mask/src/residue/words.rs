@@ -280,17 +280,20 @@ pub(super) fn undone(text: &str, words: &Words) -> Vec<String> {
         }
     }
     for run in text.as_bytes().split(|b| BASE64[usize::from(*b)] == NONE).filter(|run| run.len() >= LEAST_ENCODED) {
-        if is_hex(run) {
+        // Most runs are no encoding, and how one begins tells.
+        let hex = hex_begin(run);
+        if hex.is_some_and(|byte| begins_a_text(&[byte])) && run.iter().all(u8::is_ascii_hexdigit) {
             out.extend(hex::decode(run).ok().and_then(readable));
         }
         // What begins as zlib does may begin as a text does, too.
-        if packed::begins_in_hex(run) {
+        if hex.is_some() && packed::begins_in_hex(run) {
             out.extend(hex::decode(run).ok().and_then(|bytes| packed::unpacked(&bytes)));
         }
-        if packed::begins(&base64_begin(run)) {
+        let begin = base64_begin(run);
+        if packed::begins(&begin) {
             out.extend(base64(run).and_then(|bytes| packed::unpacked(&bytes)));
         }
-        if begins_a_text(&base64_begin(run)) {
+        if begins_a_text(&begin) {
             out.extend(base64(run).and_then(readable));
         }
     }
@@ -351,15 +354,11 @@ fn base64_begin(run: &[u8]) -> [u8; 6] {
     out
 }
 
-/// Whether all of a run is hexadecimal, and may be a text.
-fn is_hex(run: &[u8]) -> bool {
-    let digits = run[..2].iter().all(u8::is_ascii_hexdigit);
-    let mut first = [0];
-    digits
-        && run.len().is_multiple_of(2)
-        && hex::decode_to_slice(&run[..2], &mut first).is_ok()
-        && begins_a_text(&first)
-        && run.iter().all(u8::is_ascii_hexdigit)
+/// The first byte of a run that may be hexadecimal.
+fn hex_begin(run: &[u8]) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let [high, low, ..] = run else { return None };
+    if run.len().is_multiple_of(2) { Some(digit(*high)? << 4 | digit(*low)?) } else { None }
 }
 
 /// Bytes that are a text that somebody could have written.

@@ -14,7 +14,7 @@ use reenact_model::{
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
-use super::{ONLY, ddl, rows};
+use super::{ONLY, PARTED, ddl, rows};
 use crate::MARKER;
 use crate::sql::{LEAF, declared_codec, excluded};
 
@@ -152,6 +152,9 @@ pub(super) async fn describe(connection: &mut PgConnection, scope: &Scope) -> Re
         let parent = tables.values().any(|other| other.parents.contains(&table.oid));
         if parent && !heirs {
             entity.properties.insert(ONLY.to_owned(), "true".to_owned());
+        }
+        if table.partition_key.is_some() {
+            entity.properties.insert(PARTED.to_owned(), "true".to_owned());
         }
         entities.push(Arc::new(entity));
     }

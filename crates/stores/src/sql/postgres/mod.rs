@@ -30,6 +30,8 @@ use crate::{MARKER, Source, Store, Target, address};
 
 /// The property of an entity that is read without its heirs.
 const ONLY: &str = "only";
+/// The property of an entity whose rows lie in partitions.
+const PARTED: &str = "partitioned";
 
 /// The store of PostgreSQL databases.
 #[derive(Clone, Copy, Debug)]

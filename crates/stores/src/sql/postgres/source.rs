@@ -81,11 +81,11 @@ impl Sessions {
     }
 }
 
-/// The rows of a query as batches: read by one task, decoded by one thread, both bounded.
+/// The rows of a table or of a query in parentheses, as batches: read by one task, decoded by one thread, both bounded.
 pub(super) fn copy_out<'a>(
     sessions: &Arc<Sessions>,
     entity: &Arc<Entity>,
-    sql: String,
+    from: String,
     columns: Vec<String>,
 ) -> Rows<'a> {
     let (sessions, entity) = (sessions.clone(), entity.clone());
@@ -94,7 +94,7 @@ pub(super) fn copy_out<'a>(
         let (chunks, incoming) = channel::<Vec<u8>>(4);
         let mut decoder = Decoder::new(&entity, &columns);
         let decoding = tokio::task::spawn_blocking(move || decode(&mut decoder, incoming, &out));
-        let reading = tokio::spawn(read(sessions, entity.clone(), sql, chunks));
+        let reading = tokio::spawn(read(sessions, entity.clone(), from, chunks));
         let died = |_| Error::new(Class::Unexpected, "a reading task died").at(site());
         let outcome = decoding.await.map_err(died)?;
         // When the decoder stopped, the reader finds its channel closed and stops too.
@@ -121,14 +121,14 @@ fn decode(decoder: &mut Decoder, mut incoming: Receiver<Vec<u8>>, out: &Sender<R
 }
 
 /// Sends the chunks of a `COPY`, and an empty one at its end.
-async fn read(sessions: Arc<Sessions>, entity: Arc<Entity>, sql: String, chunks: Sender<Vec<u8>>) -> Result<()> {
+async fn read(sessions: Arc<Sessions>, entity: Arc<Entity>, from: String, chunks: Sender<Vec<u8>>) -> Result<()> {
     let failed = |error: sqlx::Error| unread(&error, &sessions.dsn, &entity.id);
     let closed = |_| Error::new(Class::Unexpected, "the reader was closed");
     let _slot = sessions.slots.clone().acquire_owned().await.map_err(closed)?;
     let mut connection = sessions.take().await?;
     sessions.count_query();
     {
-        let statement = format!("COPY ({sql}) TO STDOUT (FORMAT binary)");
+        let statement = format!("COPY {from} TO STDOUT (FORMAT binary)");
         let mut stream = connection.copy_out_raw(&statement).await.map_err(failed)?;
         let mut joined: Vec<u8> = Vec::with_capacity(CHUNK + (CHUNK >> 3));
         while let Some(bytes) = stream.try_next().await.map_err(failed)? {
@@ -155,7 +155,8 @@ pub(super) fn batches<'a>(sessions: &Arc<Sessions>, read: &Read) -> Rows<'a> {
         Ok(query) => query,
         Err(error) => return futures::stream::once(async { Err(error) }).boxed(),
     };
-    limited(read, copy_out(sessions, &read.entity, sql, columns))
+    let from = select::plain(read, &columns).unwrap_or_else(|| format!("({sql})"));
+    limited(read, copy_out(sessions, &read.entity, from, columns))
 }
 
 /// The reading side.

@@ -206,7 +206,7 @@ impl Target for PgTarget {
     async fn dangling(&mut self, edge: &Relationship, child: &Entity, parent: &Entity) -> Result<KeySet> {
         let anti_join = || {
             let (sql, columns) = select::anti_join(edge, child, parent)?;
-            Ok(copy_out(&self.sessions, &Arc::new(child.clone()), sql, columns))
+            Ok(copy_out(&self.sessions, &Arc::new(child.clone()), format!("({sql})"), columns))
         };
         dangling(|read| batches(&self.sessions, read), anti_join, edge, child, parent).await
     }
