@@ -36,9 +36,9 @@ pub const LEAF: &str = "reenact_leaf";
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// Rows per batch at most.
-pub(crate) const BATCH_ROWS: usize = 65_536;
+pub(crate) const BATCH_ROWS: usize = 32_768;
 /// Bytes per batch, about.
-pub(crate) const BATCH_BYTES: usize = 8 << 20;
+pub(crate) const BATCH_BYTES: usize = 4 << 20;
 
 /// Whether a scope leaves an entity out, by its name with or without the service.
 pub(crate) fn excluded(scope: &Scope, id: &EntityId) -> bool {
