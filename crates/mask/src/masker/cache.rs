@@ -21,6 +21,13 @@ pub(super) struct Cache {
     texts: String,
 }
 
+/// A result that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known<'a> {
+    Null,
+    Text(&'a str),
+}
+
 #[derive(Clone, Copy)]
 struct Entry {
     start: u32,
@@ -34,9 +41,9 @@ impl Entry {
         &texts[start..start + usize::from(self.value)]
     }
 
-    fn result(self, texts: &str) -> Option<&str> {
+    fn result(self, texts: &str) -> Known<'_> {
         let start = self.start as usize + usize::from(self.value);
-        (self.result != NULL).then(|| &texts[start..start + usize::from(self.result)])
+        if self.result == NULL { Known::Null } else { Known::Text(&texts[start..start + usize::from(self.result)]) }
     }
 }
 
@@ -46,8 +53,8 @@ impl Cache {
         self.entries.len() >= MOST
     }
 
-    /// What is known of a value: its result, which may be NULL.
-    pub(super) fn get(&self, value: &str) -> Option<Option<&str>> {
+    /// What is known of a value.
+    pub(super) fn get(&self, value: &str) -> Option<Known<'_>> {
         let hash = self.state.hash_one(value);
         let entry = self.entries.find(hash, |entry| entry.value(&self.texts) == value)?;
         Some(entry.result(&self.texts))
@@ -85,9 +92,8 @@ mod tests {
             cache.insert(value, result);
         }
         cache.insert("short", Some(&long));
-        for (value, result) in
-            [("", Some(Some("empty"))), ("a", Some(Some(""))), ("ab", Some(None)), ("aé", Some(Some("ü")))]
-        {
+        let text = |text| Some(Known::Text(text));
+        for (value, result) in [("", text("empty")), ("a", text("")), ("ab", Some(Known::Null)), ("aé", text("ü"))] {
             assert_eq!(cache.get(value), result, "{value}");
         }
         assert_eq!((cache.get(&long), cache.get("short"), cache.get("é")), (None, None, None));
@@ -100,8 +106,8 @@ mod tests {
             assert_eq!(cache.is_full(), n >= MOST);
             cache.insert(&n.to_string(), Some(&format!("r{n}")));
         }
-        assert_eq!(cache.get("0"), Some(Some("r0")));
-        assert_eq!(cache.get(&(MOST - 1).to_string()), Some(Some(&*format!("r{}", MOST - 1))));
+        assert_eq!(cache.get("0"), Some(Known::Text("r0")));
+        assert_eq!(cache.get(&(MOST - 1).to_string()), Some(Known::Text(&format!("r{}", MOST - 1))));
         assert_eq!(cache.get(&MOST.to_string()), None);
     }
 }

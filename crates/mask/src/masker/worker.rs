@@ -11,7 +11,7 @@ use arrow::datatypes::DataType;
 use reenact_model::canonical::{self, Reader, Writer};
 use reenact_model::{Class, Error, Result, Site, ValueType};
 
-use super::cache::Cache;
+use super::cache::{Cache, Known};
 use super::lock;
 use super::subject::{Rows, SubjectReader};
 use crate::domain::{DomainKey, ScopeKeys};
@@ -125,7 +125,13 @@ impl Worker {
             self.asked += u64::from(cache.is_full());
             if let Some(known) = cache.get(name) {
                 self.hit += u64::from(cache.is_full());
-                return Ok(known.map(|known| out.push_str(known)));
+                return Ok(match known {
+                    Known::Null => None,
+                    Known::Text(known) => {
+                        out.push_str(known);
+                        Some(())
+                    }
+                });
             }
             if self.asked >= TRIAL {
                 if self.hit * 4 < self.asked {
