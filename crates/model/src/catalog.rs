@@ -201,6 +201,9 @@ pub struct Field {
     /// case for the same; none where equal values have one canonical text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collation: Option<String>,
+    /// Names of constraints of the server that bind its values, beyond what the other members tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<String>,
     /// How its payload is taken apart, where the pipeline or the store declares it.
     pub codec: Option<Codec>,
     /// About how many different values it holds, where the server's own statistics tell and the number does not grow with the records.
@@ -221,6 +224,7 @@ impl Field {
             range: None,
             values: None,
             collation: None,
+            checks: Vec::new(),
             codec: None,
             distinct: None,
         }

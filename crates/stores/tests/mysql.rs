@@ -133,3 +133,34 @@ async fn every_type_comes_back_as_it_was() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checks_narrow_a_column_or_are_told_by_name() {
+    Server::with(Kind::Mysql, async |server| {
+        let scope = Scope { service: "s".into(), ..Scope::default() };
+        let sql =
+            "CREATE TABLE t (id int CHECK (id between 1 and 9), state varchar(9) CHECK (state IN ('new', 'it''s')),
+            code text CHECK (char_length(code) <= 6), size text CHECK (length(size) <= 6), j json,
+            price decimal(8,2), a int, b int, CONSTRAINT positive CHECK (price > 0), CONSTRAINT ordered CHECK (a < b))";
+        let dsn = server.with_tables(sql).await;
+        let catalog = Mysql.source(&dsn, &scope).await.expect("opens").describe().await.expect("describes");
+        let bound = |f: &reenact_model::Field| {
+            let range = f.range.filter(|range| *range != (i32::MIN.into(), i32::MAX.into()));
+            let (values, most) = (f.values.as_deref().unwrap_or_default(), f.max_chars.unwrap_or_default());
+            format!("{} {range:?} {values:?} {most} {:?}", f.name, f.checks)
+        };
+        let told: Vec<String> = catalog.entities[0].fields.iter().map(bound).collect();
+        let expected = [
+            r#"id Some((1, 9)) [] 0 []"#,
+            r#"state None ["new", "it's"] 9 []"#,
+            r#"code None [] 6 []"#,
+            r#"size None [] 0 ["size"]"#,
+            r#"j None [] 0 []"#,
+            r#"price None [] 0 ["positive"]"#,
+            r#"a None [] 0 ["ordered"]"#,
+            r#"b None [] 0 ["ordered"]"#,
+        ];
+        assert_eq!(told, expected);
+    })
+    .await;
+}

@@ -304,3 +304,39 @@ async fn a_load_that_is_killed_costs_no_constraint_and_no_trigger() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checks_narrow_a_column_or_are_told_by_name() {
+    Server::with(Kind::Postgres, async |server| {
+        let sql = "CREATE DOMAIN year AS int CHECK (VALUE >= 1901 AND VALUE <= 2155);
+            CREATE DOMAIN leap AS year CONSTRAINT by_four CHECK (VALUE % 4 = 0);
+            CREATE TABLE t (id int CHECK (id > 0), state varchar(9) CHECK (state IN ('new', 'paid')), made year, jumps leap,
+                code text CHECK (char_length(code) <= 6), price numeric CONSTRAINT positive CHECK (price > 0), a int, b int,
+                at date, CONSTRAINT ordered CHECK (a < b)) PARTITION BY RANGE (at);
+            CREATE TABLE t_rest PARTITION OF t DEFAULT;
+            ALTER TABLE t_rest ADD CONSTRAINT even CHECK (b % 2 = 0);
+            ALTER TABLE t ADD CONSTRAINT young CHECK (a > 18) NOT VALID";
+        let dsn = server.with_tables(sql).await;
+        let source = Postgres.source(&dsn, &scope()).await.expect("opens");
+        let catalog = source.describe().await.expect("describes");
+        let bound = |f: &reenact_model::Field| {
+            let range = f.range.filter(|range| *range != (i32::MIN.into(), i32::MAX.into()));
+            let (values, most) = (f.values.as_deref().unwrap_or_default(), f.max_chars.unwrap_or_default());
+            format!("{} {range:?} {values:?} {most} {:?}", f.name, f.checks)
+        };
+        let told: Vec<String> = catalog.entities[0].fields.iter().map(bound).collect();
+        let expected = [
+            r#"id Some((1, 2147483647)) [] 0 []"#,
+            r#"state None ["new", "paid"] 9 []"#,
+            r#"made Some((1901, 2155)) [] 0 []"#,
+            r#"jumps Some((1901, 2155)) [] 0 ["by_four"]"#,
+            r#"code None [] 6 []"#,
+            r#"price None [] 0 ["positive"]"#,
+            r#"a None [] 0 ["ordered", "young"]"#,
+            r#"b None [] 0 ["ordered", "even"]"#,
+            r#"at None [] 0 ["PARTITION BY RANGE (at)"]"#,
+        ];
+        assert_eq!(told, expected);
+    })
+    .await;
+}

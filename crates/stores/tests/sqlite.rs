@@ -192,3 +192,26 @@ async fn schema(dsn: &Dsn) -> Vec<(String, String)> {
     let sql = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY name";
     sqlx::query_as(sql).fetch_all(&mut connection).await.expect("reads")
 }
+
+/// What is known of each column of the first table beyond its type.
+fn bounds(catalog: &reenact_model::ServiceCatalog) -> Vec<String> {
+    let fields = catalog.entities[0].fields.iter();
+    let bound = |f: &reenact_model::Field| {
+        let values = f.values.as_ref().map(|values| values.join("|")).unwrap_or_default();
+        format!("{} {values} {} {}", f.name, f.max_chars.unwrap_or_default(), f.checks.join("|"))
+    };
+    fields.map(bound).collect()
+}
+
+#[tokio::test]
+async fn checks_narrow_a_column_or_are_told_by_name() {
+    let files = Files::new();
+    let scope = Scope { service: "s".into(), ..Scope::default() };
+    let table = "CREATE TABLE t (id INTEGER PRIMARY KEY, state TEXT DEFAULT 'new' CHECK (state IN ('new', 'paid')), \
+                 \"Code\" TEXT CHECK (length(code) <= 6), price REAL CONSTRAINT positive CHECK (price > 0), a, b, \
+                 CONSTRAINT ordered CHECK (a < b)) STRICT";
+    let dsn = files.with(&table.replace("a, b,", "a INT, b INT,")).await;
+    let catalog = Sqlite.source(&dsn, &scope).await.expect("opens").describe().await.expect("describes");
+    let told = ["id  0 ", "state new|paid 0 ", "Code  6 ", "price  0 positive", "a  0 ordered", "b  0 ordered"];
+    assert_eq!(bounds(&catalog), told);
+}

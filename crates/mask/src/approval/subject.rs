@@ -197,7 +197,18 @@ fn inside(policy: &Policy, plan: &Plan, field: &FieldId) -> Inside {
         let here: BTreeSet<&str> = leaves.iter().map(|leaf| leaf.rule.name.as_str()).collect();
         for leaf in leaves {
             // What is not taken here stands in `does`.
-            let Rule { name, span: _, on, types, does: _, when, subject: _, accepts_few: _, overrides } = &*leaf.rule;
+            let Rule {
+                name,
+                span: _,
+                on,
+                types,
+                does: _,
+                when,
+                subject: _,
+                accepts_few: _,
+                accepts_check: _,
+                overrides,
+            } = &*leaf.rule;
             let into = on.iter().filter(|(s, _)| s.has_path() && s.matches_column(field));
             rules.push(Leaf {
                 rule: name.clone(),

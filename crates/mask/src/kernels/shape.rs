@@ -31,6 +31,8 @@ pub struct Shape {
     pub range: Option<(i64, i64)>,
     /// The allowed values.
     pub values: Option<Vec<String>>,
+    /// Constraints that bind its values beyond all this, by name.
+    pub checks: Vec<String>,
     /// What the bytes of its values must be.
     pub form: Form,
 }
@@ -45,6 +47,7 @@ impl Shape {
             max_chars: field.max_chars,
             range: field.range,
             values: field.values.clone(),
+            checks: field.checks.clone(),
             form: match field.codec.as_ref().map(|codec| &codec.format) {
                 Some(Format::Redis) => Form::Redis,
                 Some(Format::Headers) => Form::Headers,
@@ -62,6 +65,7 @@ impl Shape {
             max_chars: None,
             range: None,
             values: None,
+            checks: Vec::new(),
             form: Form::Free,
         }
     }

@@ -265,6 +265,10 @@ fn shapes() -> Vec<Shape> {
         ranged(ValueType::Int32, "integer", (i32::MIN.into(), i32::MAX.into())),
         ranged(ValueType::Int64, "bigint", (i64::MIN, i64::MAX)),
         ranged(ValueType::UInt64, "bigint unsigned", (0, i64::MAX)),
+        ranged(ValueType::Int32, "integer", (1, 5)),
+        ranged(ValueType::Int64, "bigint", (18, 120)),
+        ranged(ValueType::Int16, "smallint", (-9, 9)),
+        ranged(ValueType::Int32, "integer", (-7, -3)),
         of(ValueType::Float32, "real"),
         of(ValueType::Float64, "double precision"),
         of(ValueType::Decimal, "numeric"),
@@ -281,6 +285,8 @@ fn shapes() -> Vec<Shape> {
         of(ValueType::Timestamp, "timestamp without time zone"),
         of(ValueType::TimestampUtc, "timestamp with time zone"),
         of(ValueType::Tagged, ""),
+        Shape { max_chars: Some(6), ..of(ValueType::Tagged, "") },
+        Shape { values: Some(["yes", "no"].map(str::to_owned).to_vec()), ..of(ValueType::Tagged, "") },
         Shape {
             values: Some(["new", "paid", "sent", "back"].map(str::to_owned).to_vec()),
             ..of(ValueType::Text, "state")

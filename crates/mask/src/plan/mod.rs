@@ -4,6 +4,7 @@
 //! dead rules, rules that disagree, keys and unique fields, both ends of a relationship in one domain, results that fit. A plan
 //! holds no secret; keys join it in [`Plan::masker`].
 
+mod bound;
 mod checks;
 mod conditional;
 mod few;

@@ -8,6 +8,7 @@ use reenact_model::error::Severity;
 use reenact_model::payload::Codec;
 use reenact_model::{Class, Entity, EntityId, Error, FieldId, FieldPath, Finding, Path, Result, ServiceCatalog, Site};
 
+use super::bound::checked;
 use super::checks::{dead_rules, expired, profiles, quasi_identifiers};
 use super::conditional::{Conditions, check_places};
 use super::few::few_values;
@@ -71,7 +72,7 @@ impl Plan {
                     resolver.decisions.push(Decision::new(id, Action::Coordinate, None));
                     resolver.plain.push((entity.id.clone(), field.name.clone(), ColumnPlan::Keep { reference: false }));
                 } else if let Some((codec, leaves)) = resolver.column(entity, &id) {
-                    containers.push((id, codec, leaves));
+                    containers.push((id, codec, leaves, field.checks.clone()));
                 }
             }
         }
@@ -97,7 +98,7 @@ impl Plan {
                 put(&found.field.entity, &found.field.field.column, plan);
             }
         }
-        for (id, codec, rules) in containers {
+        for (id, codec, rules, checks) in containers {
             decisions.push(Decision::new(id.clone(), Action::Payload, None));
             if codec.known_paths().is_none() {
                 // Only the data shows these paths; a rule that names one exactly says what will happen to it.
@@ -115,6 +116,10 @@ impl Plan {
             let leaves: Vec<LeafRule> = rules.into_iter().filter_map(&mut leaf).collect();
             for leaf in &leaves {
                 findings.extend(names_that_merge(leaf, &id));
+                if let Some(apply) = &leaf.apply {
+                    let site = Site::field(&id).with_rule(&leaf.rule.name).with_span(Some(leaf.rule.span.clone()));
+                    findings.extend(checked(&checks, leaf.rule.accepts_check, apply.name, site));
+                }
             }
             let plan = ColumnPlan::Payload { codec, leaves, undecided: policy.undecided };
             put(&id.entity, &id.field.column, plan);
@@ -333,6 +338,7 @@ impl Resolver<'_> {
                 self.decisions.push(Decision::new(id.clone(), Action::Redact, None));
                 if let Some(field) = field {
                     let apply = redaction(Shape::of(field));
+                    self.findings.extend(checked(&field.checks, false, apply.name, Site::field(id)));
                     if let Err(why) = apply.mask.fits(&apply.shape) {
                         let message = format!("no rule decides this field, and it can't be redacted: {why}");
                         self.findings.push(Finding::error("POL-009", Site::field(id), message).help(help));
@@ -398,6 +404,8 @@ impl Resolver<'_> {
         if !found.rule.accepts_few {
             self.findings.extend(few_values(mask_use.spec, found, site()));
         }
+        let bound = checked(&found.shape.checks, found.rule.accepts_check, mask_use.spec.name, site());
+        self.findings.extend(bound);
         let subject = match subjects.find(&found.rule, (&**mask, mask_use.spec.name), &found.field) {
             Ok(subject) => subject,
             Err(finding) => {

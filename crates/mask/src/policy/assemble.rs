@@ -21,6 +21,9 @@ use crate::yaml::{self, Spanned, UNREADABLE};
 /// What a rule writes to accept that a field has few values.
 const FEW_VALUES: &str = "few-values";
 
+/// What a rule writes to answer for results that a constraint of the server binds.
+const CHECK: &str = "check";
+
 /// What a `keep` writes to answer for a field that seems to name a person or to open something.
 const PERSONAL_DATA: &str = "personal-data";
 
@@ -411,32 +414,49 @@ fn one_rule(file: &str, built_in: bool, rule: &RuleText, names: &Names, findings
         let span = at(text.referenced);
         condition(&text.value, &span, &site(&span), findings)
     });
-    let accepts_few = rule.accept.as_ref().is_some_and(|accept| {
-        let span = at(accept.referenced);
-        for word in &accept.value.0 {
-            let (code, message, help) = match word.as_str() {
-                FEW_VALUES => continue,
-                PERSONAL_DATA if rule.keep.is_some() => continue,
-                PERSONAL_DATA => {
-                    let message = format!("`{PERSONAL_DATA}` answers for a `keep`, and this rule keeps nothing");
-                    ("POL-037", message, "take it out".to_owned())
-                }
-                other => {
-                    let help =
-                        format!("write `accept: [ {FEW_VALUES} ]`, or `[ {PERSONAL_DATA} ]` in a rule that keeps");
-                    ("POL-028", format!("there is nothing called `{other}` to accept"), help)
-                }
-            };
-            findings.push(Finding::error(code, site(&span), message).help(help));
-        }
-        accept.value.0.iter().any(|word| word == FEW_VALUES)
-    });
+    if let Some(accept) = &rule.accept {
+        accepted(&accept.value, rule.keep.is_some(), &site(&at(accept.referenced)), findings);
+    }
+    let accepts = |word: &str| rule.accept.as_ref().is_some_and(|accept| accept.value.0.iter().any(|w| w == word));
+    let (accepts_few, accepts_check) = (accepts(FEW_VALUES), accepts(CHECK));
     // A profile's rule whose classes this policy does not have decides nothing.
     if built_in && on.is_empty() {
         return None;
     }
     let overrides = rule.overrides.iter().map(|o| o.value.clone()).collect();
-    does.map(|does| Rule { name: name.clone(), span, on, types, does, when, subject, accepts_few, overrides })
+    does.map(|does| Rule {
+        name: name.clone(),
+        span,
+        on,
+        types,
+        does,
+        when,
+        subject,
+        accepts_few,
+        accepts_check,
+        overrides,
+    })
+}
+
+/// Checks the words of an `accept`.
+fn accepted(words: &Scalars, keeps: bool, site: &Site, findings: &mut Vec<Finding>) {
+    for word in &words.0 {
+        let (code, message, help) = match word.as_str() {
+            FEW_VALUES | CHECK => continue,
+            PERSONAL_DATA if keeps => continue,
+            PERSONAL_DATA => {
+                let message = format!("`{PERSONAL_DATA}` answers for a `keep`, and this rule keeps nothing");
+                ("POL-037", message, "take it out".to_owned())
+            }
+            other => {
+                let help = format!(
+                    "write `accept: [ {FEW_VALUES} ]`, `[ {CHECK} ]`, or `[ {PERSONAL_DATA} ]` in a rule that keeps"
+                );
+                ("POL-028", format!("there is nothing called `{other}` to accept"), help)
+            }
+        };
+        findings.push(Finding::error(code, site.clone(), message).help(help));
+    }
 }
 
 /// The condition of a rule, if it parses.

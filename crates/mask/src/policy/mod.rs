@@ -118,6 +118,8 @@ pub struct Rule {
     pub subject: Option<(Vec<SubjectField>, Span)>,
     /// Whether it accepts that counting undoes a pseudonym where a field has few values.
     pub accepts_few: bool,
+    /// Whether it answers for results that a constraint of the server binds, which is not understood here.
+    pub accepts_check: bool,
     /// The rules that it outranks where both match.
     pub overrides: Vec<String>,
 }

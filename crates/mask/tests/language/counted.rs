@@ -99,3 +99,30 @@ rules:
     }
     assert_eq!(warned(&world, "mask: token"), Vec::<String>::new());
 }
+
+#[test]
+fn constraints_that_nobody_understands_are_a_warning_that_a_rule_answers_for() {
+    let mut world = world();
+    for entity in world.catalogs.iter_mut().flat_map(|c| &mut c.entities) {
+        let mut changed = (**entity).clone();
+        changed.fields[2].checks = vec!["paid_or_young".to_owned()];
+        changed.fields[3].checks = vec!["adult".to_owned(), "paid_or_young".to_owned()];
+        *entity = Arc::new(changed);
+    }
+    let told = |rules: &str| {
+        let plan = world.plan(&policy(rules)).expect("a warning stops nothing");
+        plan.warnings().iter().map(|f| format!("{} {}: {}", f.code, f.site, f.message)).collect::<Vec<_>>()
+    };
+    let age = "  - { name: age, on: [ shop/users.age ], mask: age }\n";
+    let found = told(age);
+    assert_eq!(found.len(), 2, "what is redacted is bound too: {found:?}");
+    assert!(
+        found.iter().any(|f| f.starts_with("POL-039 shop/users.paid: ") && f.contains("mask `redact`")),
+        "{found:?}"
+    );
+    let of_age = "POL-039 shop/users.age, rule `age`, p.yaml:5:";
+    assert!(found.iter().any(|f| f.starts_with(of_age) && f.contains("`adult`, `paid_or_young`")), "{found:?}");
+    let kept = "  - { name: paid, on: [ shop/users.paid ], keep: { reason: tells nothing } }\n";
+    let accepted = age.replace("mask: age }", "mask: age, accept: [ check ] }");
+    assert_eq!(told(&format!("{kept}{accepted}")), Vec::<String>::new());
+}

@@ -167,6 +167,12 @@ impl Page<'_> {
         if mask == "null" && !column.nullable {
             out.push("never NULL, and the mask makes it NULL".to_owned());
         }
+        if !column.checks.is_empty() && mask != "null" {
+            out.push(
+                "held to a constraint that is not understood here: results must fulfil it, or the replay refuses them"
+                    .to_owned(),
+            );
+        }
         if column.values.is_some() && !injective {
             out.push("a choice of the schema: results must be among its values, or the replay refuses them".to_owned());
         }
@@ -187,6 +193,7 @@ impl Page<'_> {
             }
             out.extend(column.collation.as_ref().map(|name| format!("compared by collation {name}")));
             out.extend(column.max_chars.map(|most| format!("at most {most} characters")));
+            out.extend(column.checks.iter().map(|name| format!("held to {name}")));
             // The values themselves are the schema's, and yet nobody's business here.
             out.extend(column.values.as_ref().map(|values| format!("one of {} values", values.len())));
         }

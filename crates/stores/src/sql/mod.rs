@@ -4,6 +4,7 @@
 //! taken and when it agrees with the bundle, how records are compared after a load. No SQL text is made here; quoting and
 //! queries are each dialect's own.
 
+mod checks;
 pub mod mysql;
 pub mod postgres;
 pub mod sqlite;

@@ -66,7 +66,7 @@ impl Mask for Blob {
             ValueType::Bytes if self.kind => {
                 shape.takes_text(KINDS.iter().map(|(_, file)| file.len()).max().unwrap_or(0))
             }
-            ValueType::Bytes | ValueType::Tagged => Ok(()),
+            ValueType::Bytes | ValueType::Tagged if shape.values.is_none() => Ok(()),
             _ => Err(format!("the field's type is `{}`, and not bytes", shape.native)),
         }
     }

@@ -93,6 +93,10 @@ impl Mask for Integer {
                 Some((_, max)) if u64::try_from(max).unwrap_or(0) < self.max => {
                     Err(format!("the result may be {}, and the field takes {max} at most", self.max))
                 }
+                // The mirror of a positive number is negative, and 1 is a result.
+                Some((least, _)) if least > 1 || (least < 0 && least.unsigned_abs() < self.max) => {
+                    Err(format!("results begin with 1, and the field takes {least} at least"))
+                }
                 _ => Ok(()),
             },
             ValueType::Decimal => match shape.decimals() {

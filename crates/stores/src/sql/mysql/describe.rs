@@ -2,7 +2,7 @@
 //!
 //! Hidden here: which types have an Arrow form, and how a table's statement is parted from its foreign keys.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use reenact_model::catalog::{Ddl, End, Identity, Phase, Role, Scope};
@@ -10,10 +10,11 @@ use reenact_model::payload::{Codec, Format};
 use reenact_model::{
     Class, Entity, EntityId, Error, Field, FieldPath, Kind, Part, Relationship, Result, ServiceCatalog, Site, ValueType,
 };
+use sqlparser::dialect::MySqlDialect;
 
 use super::{Database, Texts, quote};
 use crate::MARKER;
-use crate::sql::{declared_codec, excluded, table_name};
+use crate::sql::{checks, declared_codec, excluded, table_name};
 
 fn text(row: &Texts, at: usize) -> String {
     row.get(at).cloned().flatten().unwrap_or_default()
@@ -38,7 +39,7 @@ pub(super) async fn catalog(database: &Database, scope: &Scope) -> Result<Servic
     let version = version.first().map(|row| text(row, 0)).unwrap_or_default();
     let tables = "SELECT TABLE_NAME, TABLE_ROWS FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() \
                   AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY TABLE_NAME";
-    let checks = json_columns(database).await?;
+    let checked = checks_of(database).await;
     let keys = keys(database).await?;
     let columns = columns(database).await?;
     let cardinalities = cardinalities(database).await?;
@@ -49,9 +50,10 @@ pub(super) async fn catalog(database: &Database, scope: &Scope) -> Result<Servic
         if name == MARKER || excluded(scope, &id) {
             continue;
         }
+        let of_table = checked.get(&name).map_or(&[][..], Vec::as_slice);
         let mut fields = Vec::new();
         for column in columns.get(&name).into_iter().flatten() {
-            let json = checks.contains(&(name.clone(), text(column, 1)));
+            let json = of_table.iter().any(|(_, clause)| json_column(clause).is_some_and(|c| c == text(column, 1)));
             let mut field = field(column, json).ok_or_else(|| {
                 let message = format!("the type `{}` can't be carried", text(column, 3));
                 Error::new(Class::Input, message).at(Site { field: Some(text(column, 1)), ..Site::entity(&id) })
@@ -64,6 +66,9 @@ pub(super) async fn catalog(database: &Database, scope: &Scope) -> Result<Servic
             let counted = cardinalities.get(&(name.clone(), field.name.clone())).copied();
             field.distinct = counted.filter(|counted| *counted > 0 && counted.saturating_mul(10) <= rows);
             fields.push(field);
+        }
+        for (constraint, clause) in of_table.iter().filter(|(_, clause)| json_column(clause).is_none()) {
+            checks::narrow(&mut fields, &MySqlDialect {}, (constraint, clause), None);
         }
         let (mut key, uniques) = keys.get(&name).cloned().unwrap_or_default();
         if key.is_empty() {
@@ -158,14 +163,33 @@ async fn cardinalities(database: &Database) -> Result<BTreeMap<(String, String),
     Ok(found.iter().filter_map(|row| Some(((text(row, 0), text(row, 1)), text(row, 2).parse().ok()?))).collect())
 }
 
-/// MariaDB's JSON is a long text with a check that it is JSON.
-async fn json_columns(database: &Database) -> Result<BTreeSet<(String, String)>> {
-    let sql = "SELECT TABLE_NAME, CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS \
-               WHERE CONSTRAINT_SCHEMA = DATABASE() AND CHECK_CLAUSE LIKE 'json_valid(`%`)'";
-    // MySQL has a type of its own, and no `TABLE_NAME` there.
-    let found = database.texts(sql).await.unwrap_or_default();
-    let column = |clause: &str| clause.trim_start_matches("json_valid(`").trim_end_matches("`)").replace("``", "`");
-    Ok(found.iter().map(|row| (text(row, 0), column(&text(row, 1)))).collect())
+/// The checks of every table, by name and clause.
+async fn checks_of(database: &Database) -> BTreeMap<String, Vec<(String, String)>> {
+    // MySQL tells the table elsewhere, escapes quotes, and has checks that are not enforced; MariaDB has none of this.
+    let mariadb = "SELECT TABLE_NAME, CONSTRAINT_NAME, CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS \
+                   WHERE CONSTRAINT_SCHEMA = DATABASE() ORDER BY TABLE_NAME, CONSTRAINT_NAME";
+    let mysql = "SELECT t.TABLE_NAME, c.CONSTRAINT_NAME, c.CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS c \
+                 JOIN information_schema.TABLE_CONSTRAINTS t \
+                 ON t.CONSTRAINT_SCHEMA = c.CONSTRAINT_SCHEMA AND t.CONSTRAINT_NAME = c.CONSTRAINT_NAME \
+                 WHERE c.CONSTRAINT_SCHEMA = DATABASE() AND t.CONSTRAINT_TYPE = 'CHECK' AND t.ENFORCED = 'YES' \
+                 ORDER BY t.TABLE_NAME, c.CONSTRAINT_NAME";
+    let (found, escaped) = match database.texts(mariadb).await {
+        Ok(found) => (found, false),
+        // Servers before MySQL 8.0.16 have no checks at all.
+        Err(_) => (database.texts(mysql).await.unwrap_or_default(), true),
+    };
+    let mut checks: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+    for row in &found {
+        let clause = if escaped { text(row, 2).replace("\\'", "'") } else { text(row, 2) };
+        checks.entry(text(row, 0)).or_default().push((text(row, 1), clause));
+    }
+    checks
+}
+
+/// The column that a check says is JSON: MariaDB's JSON is a long text with such a check.
+fn json_column(clause: &str) -> Option<String> {
+    let column = clause.strip_prefix("json_valid(`")?.strip_suffix("`)")?;
+    Some(column.replace("``", "`"))
 }
 
 fn field(row: &Texts, json: bool) -> Option<Field> {

@@ -14,7 +14,7 @@ use reenact_model::{
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
-use super::{ONLY, PARTED, ddl, rows};
+use super::{ONLY, PARTED, bounds, ddl, rows};
 use crate::MARKER;
 use crate::sql::{LEAF, declared_codec, excluded};
 
@@ -34,7 +34,7 @@ pub(super) struct Table {
 /// A column of a [`Table`].
 #[derive(Debug)]
 pub(super) struct Column {
-    number: i32,
+    pub(super) number: i32,
     pub(super) name: String,
     pub(super) native: String,
     pub(super) type_oid: i64,
@@ -56,12 +56,14 @@ pub(super) struct Type {
     pub(super) schema: String,
     pub(super) name: String,
     pub(super) kind: String,
-    base: i64,
+    pub(super) base: i64,
     base_modifier: i32,
     pub(super) element: i64,
     required: bool,
     pub(super) extension: Option<String>,
     pub(super) labels: Vec<String>,
+    /// The constraints of a domain: names, and definitions in the same order.
+    pub(super) checks: (Vec<String>, Vec<String>),
 }
 
 /// A constraint of the catalog.
@@ -75,7 +77,7 @@ pub(super) struct Constraint {
     deferrable: bool,
     pub(super) validated: bool,
     pub(super) refers: i64,
-    columns: Vec<i32>,
+    pub(super) columns: Vec<i32>,
     refers_columns: Vec<i32>,
     /// A copy of a parent table's constraint.
     pub(super) inherited: bool,
@@ -149,6 +151,8 @@ pub(super) async fn describe(connection: &mut PgConnection, scope: &Scope) -> Re
     for table in tables.values().filter(|table| roots[&table.oid] == table.oid) {
         let heirs = tables.values().filter(|other| roots[&other.oid] == table.oid).count() > 1;
         let mut entity = entity(scope, table, heirs, &types, &constraints, &uniques)?;
+        let tree = tables.values().filter(|other| roots[&other.oid] == table.oid);
+        bounds::narrow(&mut entity.fields, tree, table, &types, &constraints);
         let parent = tables.values().any(|other| other.parents.contains(&table.oid));
         if parent && !heirs {
             entity.properties.insert(ONLY.to_owned(), "true".to_owned());
@@ -255,7 +259,10 @@ async fn types(connection: &mut PgConnection) -> Result<BTreeMap<i64, Type>> {
                CASE WHEN t.typlen = -1 THEN t.typelem::int8 ELSE 0 END AS element, t.typnotnull AS required, \
                (SELECT x.extname::text FROM pg_depend d JOIN pg_extension x ON x.oid = d.refobjid \
                 WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e') AS extension, \
-               ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder) AS labels \
+               ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder) AS labels, \
+               ARRAY(SELECT k.conname::text FROM pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c' ORDER BY k.oid) \
+               AS checks, ARRAY(SELECT pg_get_constraintdef(k.oid) FROM pg_constraint k WHERE k.contypid = t.oid \
+               AND k.contype = 'c' ORDER BY k.oid) AS definitions \
                FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace";
     let mut types = BTreeMap::new();
     for row in rows(connection, sql).await? {
@@ -270,6 +277,7 @@ async fn types(connection: &mut PgConnection) -> Result<BTreeMap<i64, Type>> {
             required: flag(&row, "required"),
             extension: maybe(&row, "extension"),
             labels: row.try_get("labels").unwrap_or_default(),
+            checks: (row.try_get("checks").unwrap_or_default(), row.try_get("definitions").unwrap_or_default()),
         };
         types.insert(one.oid, one);
     }

@@ -6,6 +6,7 @@
 //! share. A target needs no superuser: constraints and indexes are made after the rows.
 
 mod aside;
+mod bounds;
 mod ddl;
 mod decode;
 mod describe;

@@ -8,11 +8,15 @@ use std::sync::Arc;
 
 use reenact_model::catalog::{Ddl, End, Phase, Role, Scope};
 use reenact_model::{Entity, EntityId, Field, FieldPath, Kind, Part, Relationship, Result, ServiceCatalog, ValueType};
+use sqlparser::ast::{ColumnOption, Ident, Statement, TableConstraint};
+use sqlparser::dialect::SQLiteDialect;
+use sqlparser::parser::Parser;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::{Database, quote};
 use crate::MARKER;
+use crate::sql::checks;
 
 fn text(row: &SqliteRow, column: &str) -> String {
     row.try_get(column).unwrap_or_default()
@@ -43,6 +47,7 @@ pub(super) async fn catalog(database: &Database, scope: &Scope) -> Result<Servic
         }
         let strict_keys = number(row, "wr") != 0;
         let mut entity = entity(database, scope, id.clone(), &name, strict_keys).await?;
+        narrow(&mut entity.fields, &text(row, "sql"));
         entity.estimate = estimates.get(&name).copied();
         ddl.push(Ddl { phase: Phase::Before, entity: Some(id.clone()), statement: text(row, "sql") });
         for index in database
@@ -72,6 +77,34 @@ pub(super) async fn catalog(database: &Database, scope: &Scope) -> Result<Servic
         ddl,
         parts: vec![Part::Database],
     })
+}
+
+/// What the statement that made a table says in its checks; no pragma tells it.
+fn narrow(fields: &mut [Field], statement: &str) {
+    let dialect = SQLiteDialect {};
+    let parsed = Parser::parse_sql(&dialect, statement).ok();
+    let Some([Statement::CreateTable(table)]) = parsed.as_deref() else {
+        // What can't be parsed, and has a check, may bind any column.
+        if checks::mentions(&dialect, statement, "check") {
+            for field in fields {
+                checks::remember(field, "CHECK");
+            }
+        }
+        return;
+    };
+    let name = |name: Option<&Ident>| name.map_or_else(|| "CHECK".to_owned(), |name| name.value.clone());
+    let of_columns =
+        table.columns.iter().flat_map(|column| &column.options).filter_map(|option| match &option.option {
+            ColumnOption::Check(check) => Some((name(option.name.as_ref().or(check.name.as_ref())), &check.expr)),
+            _ => None,
+        });
+    let of_table = table.constraints.iter().filter_map(|constraint| match constraint {
+        TableConstraint::Check(check) => Some((name(check.name.as_ref()), &check.expr)),
+        _ => None,
+    });
+    for (name, expression) in of_columns.chain(of_table) {
+        checks::narrow(fields, &dialect, (&name, &expression.to_string()), None);
+    }
 }
 
 async fn estimates(database: &Database) -> Result<BTreeMap<String, u64>> {
