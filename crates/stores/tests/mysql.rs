@@ -151,11 +151,11 @@ async fn checks_narrow_a_column_or_are_told_by_name() {
         };
         let told: Vec<String> = catalog.entities[0].fields.iter().map(bound).collect();
         let expected = [
-            r#"id Some((1, 9)) [] 0 []"#,
+            "id Some((1, 9)) [] 0 []",
             r#"state None ["new", "it's"] 9 []"#,
-            r#"code None [] 6 []"#,
+            "code None [] 6 []",
             r#"size None [] 0 ["size"]"#,
-            r#"j None [] 0 []"#,
+            "j None [] 0 []",
             r#"price None [] 0 ["positive"]"#,
             r#"a None [] 0 ["ordered"]"#,
             r#"b None [] 0 ["ordered"]"#,

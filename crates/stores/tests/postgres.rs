@@ -326,11 +326,11 @@ async fn checks_narrow_a_column_or_are_told_by_name() {
         };
         let told: Vec<String> = catalog.entities[0].fields.iter().map(bound).collect();
         let expected = [
-            r#"id Some((1, 2147483647)) [] 0 []"#,
+            "id Some((1, 2147483647)) [] 0 []",
             r#"state None ["new", "paid"] 9 []"#,
-            r#"made Some((1901, 2155)) [] 0 []"#,
+            "made Some((1901, 2155)) [] 0 []",
             r#"jumps Some((1901, 2155)) [] 0 ["by_four"]"#,
-            r#"code None [] 6 []"#,
+            "code None [] 6 []",
             r#"price None [] 0 ["positive"]"#,
             r#"a None [] 0 ["ordered", "young"]"#,
             r#"b None [] 0 ["ordered", "even"]"#,
