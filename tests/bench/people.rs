@@ -107,5 +107,6 @@ pub(crate) fn run() {
         let values: Vec<String> = load.iter().map(|m| support::json_number(&m.stdout, field)).collect();
         println!("reenact replay, {field} of each run: {}", values.join(", "));
     }
+    println!("{}", support::added(&capture, &kept));
     println!("bundle: {} MB", support::size_of(&folder.join("people0.reenact")) / 1_000_000);
 }

@@ -1,6 +1,6 @@
 //! What both benchmarks share: a server, and commands measured from outside.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -70,6 +70,8 @@ pub(crate) struct Measured {
     pub(crate) rss: u64,
     /// User and system time.
     pub(crate) cpu: Duration,
+    /// Time and CPU time until all was read, masked and sealed, and the search for residue begins; of a capture.
+    pub(crate) sealed: Option<(Duration, Duration)>,
     pub(crate) stdout: String,
 }
 
@@ -104,16 +106,22 @@ fn measure(mut command: Command) -> Measured {
     let pid = child.id();
     let (mut rss, mut cpu) = (0, Duration::ZERO);
     let mut out = child.stdout.take().expect("stdout");
-    let mut err = child.stderr.take().expect("stderr");
+    let err = child.stderr.take().expect("stderr");
     let reader = std::thread::spawn(move || {
         let mut text = String::new();
         let _ = out.read_to_string(&mut text);
         text
     });
     let errors = std::thread::spawn(move || {
-        let mut text = String::new();
-        let _ = err.read_to_string(&mut text);
-        text
+        let (mut text, mut sealed) = (String::new(), None);
+        for line in BufReader::new(err).lines().map_while(Result::ok) {
+            if sealed.is_none() && line.starts_with("sealed ") {
+                sealed = look(pid).map(|(_, cpu)| (start.elapsed(), cpu));
+            }
+            text += &line;
+            text.push('\n');
+        }
+        (text, sealed)
     });
     // The peak is kept by the kernel and only grows; CPU time is what the last look shows.
     let status = loop {
@@ -128,8 +136,9 @@ fn measure(mut command: Command) -> Measured {
     };
     let wall = start.elapsed();
     let stdout = reader.join().expect("stdout");
-    assert!(status.success(), "{command:?}: {}", errors.join().expect("stderr"));
-    Measured { wall, rss, cpu, stdout }
+    let (told, sealed) = errors.join().expect("stderr");
+    assert!(status.success(), "{command:?}: {told}");
+    Measured { wall, rss, cpu, sealed, stdout }
 }
 
 /// Peak memory and CPU time of a living process.
@@ -156,6 +165,29 @@ pub(crate) fn report(what: &str, runs: &[Measured], rows: u64, against: f64) -> 
     let rss = runs.iter().map(|r| r.rss).max().unwrap_or(0) / 1024;
     let cpu = runs.iter().map(|r| r.cpu).max().unwrap_or_default().as_secs_f64();
     format!("| {what} | {wall:.2} | {:.3} | {:.2} | {rss} MiB | {cpu:.1} s |", rows as f64 / wall / 1e6, against / wall)
+}
+
+/// What masks and the proof add to a capture, by the medians: the CPU time of the masks (which gather what the proof looks for), the CPU
+/// time of the search and its share of the whole capture's time.
+pub(crate) fn added(masked: &[Measured], kept: &[Measured]) -> String {
+    let of = |runs: &[Measured], what: &dyn Fn(&Measured) -> Option<f64>| {
+        let mut all: Vec<f64> = runs.iter().filter_map(what).collect();
+        all.sort_by(f64::total_cmp);
+        all[all.len() / 2]
+    };
+    let before = |m: &Measured| m.sealed.map(|(_, cpu)| cpu.as_secs_f64());
+    let after = |m: &Measured| m.sealed.map(|(_, cpu)| m.cpu.saturating_sub(cpu).as_secs_f64());
+    let share = |m: &Measured| m.sealed.map(|(wall, _)| (m.wall - wall).as_secs_f64() / m.wall.as_secs_f64());
+    let whole = of(kept, &|m| Some(m.cpu.as_secs_f64()));
+    let masks = of(masked, &before) - of(kept, &before);
+    let search = of(masked, &after) - of(kept, &after);
+    format!(
+        "of {whole:.1} s of CPU with all kept: masks add {masks:.1} s ({:.0} %), the search for residue {search:.1} s ({:.0} %); \
+         from the last sealed row to the end: {:.0} % of the capture's time",
+        masks / whole * 100.0,
+        search / whole * 100.0,
+        of(masked, &share) * 100.0
+    )
 }
 
 /// The text of a data set.

@@ -108,7 +108,7 @@ fn services_that_refer_to_each_other_in_a_circle() {
 fn a_limit_of_records_that_is_exceeded() {
     let shop = Shop::open();
     shop.write("pipeline.yaml", &PIPELINE.replace("policy:", "limits: { rows: 2 }\npolicy:"));
-    fails(26, &["limit", "orders/items", "->"], &shop.capture("b.reenact"));
+    fails(26, &["limit", "orders/items", "->", "pipeline.yaml:"], &shop.capture("b.reenact"));
     assert!(shop.no_bundle("b.reenact"));
 }
 
@@ -310,5 +310,32 @@ fn a_disk_without_room() {
         shell.env(name, value.expect("a value"));
     }
     fails(27, &[], &shell.output().expect("runs"));
+    assert!(shop.no_bundle("b.reenact"));
+}
+
+#[test]
+fn mistakes_beside_an_unknown_key_are_told_with_it() {
+    let shop = Shop::open();
+    shop.write("pipeline.yaml", &PIPELINE.replace("policy:", "limit: { rows: 2 }\nlimits: { read_time: 0s }\npolicy:"));
+    fails(2, &["YAML-001", "`limit`", "PIPE-007", "no time is left", "help"], &shop.capture("b.reenact"));
+    shop.write("pipeline.yaml", &PIPELINE.replace("policy:", "policy: a.yaml\npolicy:"));
+    let told = fails(2, &["YAML-001", "the key `policy` stands here twice", "help"], &shop.capture("b.reenact"));
+    assert!(!told.contains("Options"), "{told}");
+}
+
+#[test]
+fn files_that_are_not_what_they_should_be() {
+    let shop = Shop::open();
+    fails(27, &["no such folder", "help"], &shop.capture("none/b.reenact"));
+    let unset = ["capture", "pipeline.yaml", "--seed-env", "order=NO_SUCH_VARIABLE", "--to", "b.reenact"];
+    fails(2, &["`NO_SUCH_VARIABLE` is not set", "help"], &shop.run(&unset));
+    std::fs::write(shop.path("orders.db"), "a text of some length, and no database at all; long enough for a page")
+        .expect("writes");
+    fails(20, &["can't be read as a SQLite database", "help"], &shop.capture("b.reenact"));
+    std::fs::remove_file(shop.path("orders.db")).expect("removes");
+    std::fs::create_dir(shop.path("orders.db")).expect("a folder");
+    fails(20, &["is a folder"], &shop.capture("b.reenact"));
+    std::fs::remove_file(shop.path("policy.yaml")).expect("removes");
+    fails(2, &["policy.yaml", "there is no such file", "help"], &shop.capture("b.reenact"));
     assert!(shop.no_bundle("b.reenact"));
 }

@@ -33,6 +33,8 @@ pub(crate) fn cannot_write(what: impl Display, error: &io::Error) -> Error {
             Error::new(Class::Write, format!("{what}: no space left"))
                 .help("free some space, or write the bundle to another place")
         }
+        io::ErrorKind::NotFound => Error::new(Class::Write, format!("{what}: there is no such folder to write to"))
+            .help("make the folder first, or name another path"),
         kind => Error::new(Class::Write, format!("{what}: can't be written: {kind}")),
     }
 }

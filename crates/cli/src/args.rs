@@ -333,8 +333,8 @@ pub(crate) struct Capture {
     /// A signed approval of the policy; may be repeated. Those in the folder `approvals` beside the policy are found without
     #[arg(long, value_name = "FILE")]
     pub(crate) approval: Vec<PathBuf>,
-    /// Days after which the bundle can't be opened any more
-    #[arg(long, default_value_t = 30)]
+    /// Days after which the bundle can't be loaded any more; 0: at once, so that it can only be looked at
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=3650))]
     pub(crate) expires_days: u32,
     #[command(flatten)]
     pub(crate) keys: KeyringArgs,

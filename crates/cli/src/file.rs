@@ -91,5 +91,6 @@ fn cannot(path: &Path, error: &std::io::Error) -> Error {
         ErrorKind::AlreadyExists => "name another place, or move away what is there",
         _ => "name a place that you may write to, with enough space",
     };
-    Error::new(Class::Write, format!("`{}` can't be written: {}", path.display(), error.kind())).help(help)
+    Error::new(Class::Write, format!("`{}` can't be written: {}", path.display(), reenact_model::error::refused(error)))
+        .help(help)
 }

@@ -96,12 +96,13 @@ fn read(name: &str, dir: &Path, file: &str) -> Result<Option<String>> {
     if let Ok(path) = std::env::var(format!("{name}_FILE")) {
         return fs::read_to_string(&path)
             .map(Some)
-            .map_err(|e| unreadable(format!("`{path}` can't be read: {}", e.kind())));
+            .map_err(|e| unreadable(format!("`{path}` can't be read: {}", reenact_model::error::refused(&e))));
     }
     if let Ok(command) = std::env::var(format!("{name}_COMMAND")) {
         let output =
             std::process::Command::new("sh").arg("-c").arg(&command).stderr(std::process::Stdio::inherit()).output();
-        let output = output.map_err(|e| unreadable(format!("`{name}_COMMAND` can't be run: {}", e.kind())))?;
+        let output = output
+            .map_err(|e| unreadable(format!("`{name}_COMMAND` can't be run: {}", reenact_model::error::refused(&e))))?;
         if !output.status.success() {
             return Err(unreadable(format!("`{name}_COMMAND` failed")));
         }
@@ -112,7 +113,11 @@ fn read(name: &str, dir: &Path, file: &str) -> Result<Option<String>> {
     match fs::read_to_string(dir.join(file)) {
         Ok(text) => Ok(Some(text)),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(unreadable(format!("`{}` can't be read: {}", dir.join(file).display(), e.kind()))),
+        Err(e) => Err(unreadable(format!(
+            "`{}` can't be read: {}",
+            dir.join(file).display(),
+            reenact_model::error::refused(&e)
+        ))),
     }
 }
 

@@ -34,7 +34,7 @@ fn run() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            render::line(&format!("error: the runtime can't start: {}", error.kind()));
+            render::line(&format!("error: the runtime can't start: {}", reenact_model::error::refused(&error)));
             return ExitCode::from(1);
         }
     };

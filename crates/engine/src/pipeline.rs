@@ -30,6 +30,8 @@ pub struct Pipeline {
     pub roots: Vec<Root>,
     /// What stops a capture.
     pub limits: Limits,
+    /// Where its limits stand, if it sets some.
+    pub limits_at: Option<Span>,
     /// The policy's file, beside the pipeline's own place.
     pub policy: String,
     /// SHA-256 of the text.
@@ -127,8 +129,12 @@ impl Pipeline {
     /// # Errors
     /// [`Class::Input`] with all findings.
     pub fn load(path: &FsPath, env: &dyn Fn(&str) -> Option<String>) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Error::new(Class::Input, format!("`{}` can't be read: {}", path.display(), e.kind())))?;
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            Error::new(
+                Class::Input,
+                format!("`{}` can't be read: {}", path.display(), reenact_model::error::refused(&e)),
+            )
+        })?;
         let beside = path.parent().unwrap_or(FsPath::new(".")).to_owned();
         Self::parse(&path.display().to_string(), &text, env, &|name| std::fs::read_to_string(beside.join(name)).ok())
     }
@@ -143,8 +149,11 @@ impl Pipeline {
         env: &dyn Fn(&str) -> Option<String>,
         file_text: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self> {
-        let document: syntax::Document = reenact_mask::yaml::read(file, text)?;
         let mut findings = Vec::new();
+        let Some(document) = reenact_mask::yaml::read::<syntax::Document>(file, text, &mut findings) else {
+            return Err(Error::from_findings(Class::Input, &format!("`{file}` can't be read"), &findings)
+                .unwrap_or_else(|| Error::new(Class::Input, "the pipeline can't be read")));
+        };
         let digest = hex::encode(Sha256::digest(text.as_bytes()));
         let pipeline = document.resolve(file, digest, env, file_text, &mut findings);
         match Error::from_findings(Class::Input, &format!("`{file}` has mistakes"), &findings) {

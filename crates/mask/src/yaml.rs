@@ -3,7 +3,7 @@
 //! Hidden here: the YAML library. Unknown and duplicate keys are errors, documents are limited before they are parsed, and
 //! every error names file, line and column.
 
-use reenact_model::{Class, Error, Finding, Result, Site, Span};
+use reenact_model::{Finding, Site, Span};
 use serde::de::DeserializeOwned;
 use serde_saphyr::Location;
 pub use serde_saphyr::Spanned;
@@ -17,40 +17,42 @@ pub(crate) const UNREADABLE: &str = "YAML-001";
 /// The largest document that is read, in bytes.
 pub const MAX_BYTES: usize = 4 << 20;
 
-/// Reads one document; `file` is the name that errors show.
-///
-/// # Errors
-/// [`Class::Input`] with the place of what does not parse.
-pub fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T> {
+/// Reads one document; `file` is the name that findings show. Unknown keys are findings, and what is left without them is given, so
+/// that its other mistakes can be told as well; `None` if nothing can be read.
+pub fn read<T: DeserializeOwned>(file: &str, text: &str, findings: &mut Vec<Finding>) -> Option<T> {
     if text.len() > MAX_BYTES {
-        return Err(Error::new(Class::Input, format!("`{file}` is larger than {} MiB", MAX_BYTES >> 20)));
+        let site = Site::default().with_span(Some(Span { file: file.to_owned(), line: 1, column: 1, length: 1 }));
+        let message = format!("the file is larger than {} MiB", MAX_BYTES >> 20);
+        findings.push(
+            Finding::error(UNREADABLE, site, message).help("cut it into several files, or take out what is not needed"),
+        );
+        return None;
     }
-    let mut findings = Vec::new();
+    let mut told: Vec<Option<Span>> = Vec::new();
     let mut rest = text.to_owned();
     loop {
         let options = serde_saphyr::options! { with_snippet: false };
         let error = match serde_saphyr::from_str_with_options(&rest, options) {
-            Ok(document) if findings.is_empty() => return Ok(document),
-            Ok(_) => break,
+            Ok(document) => return Some(document),
             Err(error) => error,
         };
         let place = error.location();
-        let message = message(&error.to_string());
+        let (message, help) = message(&error.to_string());
         let is_unknown = message.starts_with("unknown field");
         let span = place.map(|at| span(file, &at));
         let next = span.as_ref().filter(|_| is_unknown).and_then(|span| without(&rest, span));
-        let again = findings.iter().any(|finding: &Finding| finding.site.span == span);
+        let again = told.contains(&span);
         // What follows from taking an entry out is no finding of the text as it stands.
-        if findings.is_empty() || (is_unknown && !again) {
-            findings.push(Finding::error(UNREADABLE, Site::default().with_span(span), message));
+        if told.is_empty() || (is_unknown && !again) {
+            told.push(span.clone());
+            let finding = Finding::error(UNREADABLE, Site::default().with_span(span), message);
+            findings.push(if help.is_empty() { finding } else { finding.help(help) });
         }
-        match next.filter(|_| !again && findings.len() < MOST_FINDINGS) {
+        match next.filter(|_| !again && told.len() < MOST_FINDINGS) {
             Some(next) => rest = next,
-            None => break,
+            None => return None,
         }
     }
-    Err(Error::from_findings(Class::Input, &format!("`{file}` can't be read"), &findings)
-        .unwrap_or_else(|| Error::new(Class::Input, "the file can't be read")))
 }
 
 /// Reads the part of a document that a type names, and minds nothing else; a text that does not parse has nobody to tell it here.
@@ -140,10 +142,19 @@ fn scan(text: &str, mut stop: impl FnMut(char, usize) -> bool) {
     }
 }
 
-/// The library's message without its own mention of the place.
-fn message(text: &str) -> String {
+/// The library's message in this program's words, without its own mention of the place; and the edit that mends it.
+fn message(text: &str) -> (String, &'static str) {
     let first = text.lines().next().unwrap_or_default();
-    first.split(" at line ").next().unwrap_or(first).trim_end_matches([':', ' ']).to_owned()
+    let first = first.split(" at line ").next().unwrap_or(first).trim_end_matches([':', ' ']);
+    if let Some(rest) = first.strip_prefix("duplicate mapping key: ") {
+        let key = rest.split(", set ").next().unwrap_or(rest);
+        return (format!("the key `{key}` stands here twice"), "keep one of them");
+    }
+    if first.starts_with("invalid u") {
+        return ("a whole number is expected here, and none below 0".to_owned(), "write it without a sign and a point");
+    }
+    let help = if first.starts_with("unknown field") { "mend the name, or take the entry out" } else { "" };
+    (first.to_owned(), help)
 }
 
 /// The place of a value in a file.
@@ -177,9 +188,14 @@ mod tests {
         b: String,
     }
 
+    fn told(text: &str) -> (bool, Vec<Finding>) {
+        let mut findings = Vec::new();
+        let read = read::<Outer>("f.yaml", text, &mut findings).is_some();
+        (read, findings)
+    }
+
     fn places(text: &str) -> Vec<String> {
-        let error = read::<Outer>("f.yaml", text).expect_err("has mistakes");
-        error.findings().iter().map(|f| f.site.span.as_ref().map_or("?".to_owned(), ToString::to_string)).collect()
+        told(text).1.iter().map(|f| f.site.span.as_ref().map_or("?".to_owned(), ToString::to_string)).collect()
     }
 
     #[test]
@@ -199,13 +215,16 @@ y: 2
             places(text),
             ["f.yaml:2:1", "f.yaml:4:20", "f.yaml:4:26", "f.yaml:6:5", "f.yaml:9:7", "f.yaml:10:1"]
         );
-        assert!(read::<Outer>("f.yaml", "a: 1\nlist: []\n").is_ok());
+        assert!(told(text).0, "what is left can be read, and its other mistakes be told");
+        assert!(matches!(told("a: 1\nlist: []\n"), (true, findings) if findings.is_empty()));
     }
 
     #[test]
     fn another_mistake_is_told_where_it_is() {
         assert_eq!(places("a: x\nlist: []\n").len(), 1);
         assert_eq!(places("a: 1\n  b: [\n").len(), 1);
+        assert!(!told("x: 1\n").0);
+        assert_eq!(told("a: 1\na: 2\nlist: []\n").1[0].message, "the key `a` stands here twice");
         assert_eq!(places("x: 1\n").len(), 1, "what misses once an entry is out is told when that is mended");
     }
 }

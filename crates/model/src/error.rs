@@ -339,6 +339,15 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
+/// Why the operating system refuses a file, without its path.
+pub fn refused(error: &std::io::Error) -> String {
+    match error.kind() {
+        // The library calls it an entity, which is something else here.
+        std::io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
+        kind => kind.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -259,6 +259,11 @@ async fn what_a_server_refuses_is_told_without_values() {
     let scope = scope(&[("all", "canary:{id}")]);
     let error = Redis.source(&Dsn::new("redis//x"), &scope).await.err().unwrap();
     assert_eq!(error.class(), Class::Input);
+    let beyond = Dsn::new(good.expose().replace("/0", "/99"));
+    assert_ne!(beyond.expose(), good.expose());
+    let error = Redis.source(&beyond, &scope).await.err().unwrap();
+    assert_eq!(error.class(), Class::Unreachable, "{error}");
+    assert!(error.help_text().is_some_and(|help| help.contains("number of the database")), "{error}");
 
     // No right to run a command, no memory, the wrong type in a transaction: no key and no value in the text.
     let mut one = connect(&good).await;

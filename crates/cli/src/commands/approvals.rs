@@ -51,7 +51,7 @@ pub(crate) fn beside(pipeline: &Pipeline) -> Result<Vec<PathBuf>> {
 }
 
 fn unread(path: &Path, error: &std::io::Error) -> Error {
-    Error::new(Class::Input, format!("`{}` can't be read: {}", path.display(), error.kind()))
+    Error::new(Class::Input, format!("`{}` can't be read: {}", path.display(), reenact_model::error::refused(error)))
         .help("name files that `reenact policy approve` wrote")
 }
 
@@ -99,8 +99,11 @@ pub(crate) async fn approve(args: &PolicyApprove, json: bool) -> Result<u8> {
     });
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(|error| {
-            Error::new(Class::Write, format!("`{}` can't be made: {}", folder.display(), error.kind()))
-                .help("name a place that you may write to with `--to`")
+            Error::new(
+                Class::Write,
+                format!("`{}` can't be made: {}", folder.display(), reenact_model::error::refused(&error)),
+            )
+            .help("name a place that you may write to with `--to`")
         })?;
     }
     file::write(&path, &approval.text())?;

@@ -21,12 +21,15 @@ pub(crate) fn load(path: &Path) -> Result<(Pipeline, PolicyText)> {
     let pipeline = Pipeline::load(path, &|name| std::env::var(name).ok())?;
     let policy = path.parent().unwrap_or(Path::new("")).join(&pipeline.policy);
     let text = fs::read_to_string(&policy).map_err(|e| {
-        Error::new(Class::Input, format!("the policy `{}` can't be read: {}", policy.display(), e.kind()))
-            .help("name it under `policy:` in the pipeline, as seen from the pipeline's folder")
+        Error::new(
+            Class::Input,
+            format!("the policy `{}` can't be read: {}", policy.display(), reenact_model::error::refused(&e)),
+        )
+        .help("name it under `policy:` in the pipeline, as seen from the pipeline's folder")
     })?;
     let name = capture::policy_file(&pipeline);
     let text = PolicyText::gather(&name, &text, &mut |file| {
-        fs::read_to_string(file).map_err(|error| error.kind().to_string())
+        fs::read_to_string(file).map_err(|error| reenact_model::error::refused(&error))
     })?;
     Ok((pipeline, text))
 }
@@ -222,8 +225,9 @@ fn grade(done: &Captured) -> String {
 }
 
 fn read_plan(path: &Path) -> Result<String> {
-    let text = fs::read_to_string(path)
-        .map_err(|e| Error::new(Class::Input, format!("`{}` can't be read: {}", path.display(), e.kind())))?;
+    let text = fs::read_to_string(path).map_err(|e| {
+        Error::new(Class::Input, format!("`{}` can't be read: {}", path.display(), reenact_model::error::refused(&e)))
+    })?;
     let planned: Planned = serde_json::from_str(&text)
         .map_err(|_| Error::new(Class::Input, format!("`{}` is no plan of this version", path.display())))?;
     Ok(planned.digest)
@@ -243,14 +247,17 @@ fn seeds(args: &Capture) -> Result<Seeds> {
     }
     for text in &args.seed_env {
         let (name, variable) = pair(text, "--seed-env")?;
-        let value = std::env::var(&variable)
-            .map_err(|_| Error::new(Class::Input, format!("the variable `{variable}` is not set")))?;
+        let value = std::env::var(&variable).map_err(|_| {
+            Error::new(Class::Input, format!("the variable `{variable}` is not set"))
+                .help(format!("set it to the value of the seed `{name}`, and export it"))
+        })?;
         seeds = seeds.with(name, value);
     }
     for text in &args.seed_file {
         let (name, path) = pair(text, "--seed-file")?;
-        let value = fs::read_to_string(&path)
-            .map_err(|e| Error::new(Class::Input, format!("`{path}` can't be read: {}", e.kind())))?;
+        let value = fs::read_to_string(&path).map_err(|e| {
+            Error::new(Class::Input, format!("`{path}` can't be read: {}", reenact_model::error::refused(&e)))
+        })?;
         for value in value.lines().filter(|line| !line.is_empty()) {
             seeds = seeds.with(&name, value);
         }

@@ -193,8 +193,12 @@ async fn replayed(bundle: &Arc<Bundle>, lease: &Lease, before: u8) -> Result<()>
 
 /// Runs the reproduction as a child process that knows nothing but its environment.
 async fn reproduce_in(contract: &[(String, String)]) -> Result<u8> {
-    let program = std::env::current_exe()
-        .map_err(|e| Error::new(Class::Unexpected, format!("the program's own path is unknown: {}", e.kind())))?;
+    let program = std::env::current_exe().map_err(|e| {
+        Error::new(
+            Class::Unexpected,
+            format!("the program's own path is unknown: {}", reenact_model::error::refused(&e)),
+        )
+    })?;
     let mut command = tokio::process::Command::new(program);
     command.args(["demo", "--reproduce"]).envs(contract.iter().cloned());
     child(command).await

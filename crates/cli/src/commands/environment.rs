@@ -57,7 +57,10 @@ pub(crate) async fn gc(args: &Gc) -> Result<u8> {
     let garbage = reenact_bundle::Directory::garbage(&args.folder);
     for folder in &garbage {
         std::fs::remove_dir_all(folder).map_err(|e| {
-            Error::new(Class::Cleanup, format!("`{}` can't be removed: {}", folder.display(), e.kind()))
+            Error::new(
+                Class::Cleanup,
+                format!("`{}` can't be removed: {}", folder.display(), reenact_model::error::refused(&e)),
+            )
         })?;
     }
     render::line(&format!("removed {} environments and {} unfinished bundles", ids.len(), garbage.len()));

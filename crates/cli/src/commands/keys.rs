@@ -21,8 +21,11 @@ pub(crate) fn run(args: &Keys) -> Result<u8> {
             let dir = keyring::folder(dir.as_deref())?;
             for (file, what) in [("trusted", "trusts"), ("recipients", "seals to")] {
                 let text = fs::read_to_string(dir.join(file)).map_err(|e| {
-                    Error::new(Class::Input, format!("`{}` can't be read: {}", dir.join(file).display(), e.kind()))
-                        .help("make keys with `reenact keys init`")
+                    Error::new(
+                        Class::Input,
+                        format!("`{}` can't be read: {}", dir.join(file).display(), reenact_model::error::refused(&e)),
+                    )
+                    .help("make keys with `reenact keys init`")
                 })?;
                 for line in text.lines().filter(|l| !l.trim().is_empty()) {
                     render::out(&format!("{what} {line}"));

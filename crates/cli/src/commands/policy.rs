@@ -137,7 +137,7 @@ pub(crate) async fn schemas(pipeline: &Pipeline, args: &SchemaArgs) -> Result<Sc
             Error::new(Class::Input, format!("`{}` holds no schemas: {why}", file.display()))
                 .help("make it with `--save-schemas FILE`, where the servers can be reached")
         };
-        let text = fs::read_to_string(file).map_err(|error| unread(error.kind().to_string()))?;
+        let text = fs::read_to_string(file).map_err(|error| unread(reenact_model::error::refused(&error)))?;
         return serde_json::from_str(&text).map_err(|error| unread(format!("line {}", error.line())));
     }
     let found = capture::schemas(pipeline, agents(pipeline, &RootKey::generate()?, None), &render::Progress).await?;
@@ -161,13 +161,13 @@ fn revision(name: &str) -> Result<String> {
         )
     };
     if Path::new(name).is_file() || !name.contains(':') {
-        return fs::read_to_string(name).map_err(|error| unread(&error.kind().to_string()));
+        return fs::read_to_string(name).map_err(|error| unread(&reenact_model::error::refused(&error)));
     }
     if name.starts_with('-') {
         return Err(unread("it begins with a dash"));
     }
     let shown = Command::new("git").args(["show", "--end-of-options", name]).output();
-    let shown = shown.map_err(|error| unread(&format!("git: {}", error.kind())))?;
+    let shown = shown.map_err(|error| unread(&format!("git: {}", reenact_model::error::refused(&error))))?;
     if !shown.status.success() {
         return Err(unread("git knows no such revision and path"));
     }

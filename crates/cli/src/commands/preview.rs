@@ -67,8 +67,11 @@ pub(crate) async fn preview(args: &PolicyPreview, json: bool) -> Result<u8> {
 /// The lines of a file, or of stdin.
 fn values(path: &Path) -> Result<Vec<String>> {
     let unread = |error: std::io::Error| {
-        Error::new(Class::Input, format!("`{}` can't be read: {}", path.display(), error.kind()))
-            .help("name a file with one value on each line, or `-` for stdin")
+        Error::new(
+            Class::Input,
+            format!("`{}` can't be read: {}", path.display(), reenact_model::error::refused(&error)),
+        )
+        .help("name a file with one value on each line, or `-` for stdin")
     };
     let mut text = String::new();
     if path == Path::new("-") {

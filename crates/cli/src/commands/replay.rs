@@ -194,7 +194,7 @@ pub(crate) async fn child(mut command: tokio::process::Command) -> Result<u8> {
     let status = match command.status().await {
         Ok(status) => status,
         Err(error) => {
-            render::line(&format!("error: the command can't be run: {}", error.kind()));
+            render::line(&format!("error: the command can't be run: {}", reenact_model::error::refused(&error)));
             return Ok(if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 });
         }
     };

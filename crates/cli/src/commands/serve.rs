@@ -35,7 +35,7 @@ pub(crate) async fn serve(args: &PolicyServe) -> Result<u8> {
     let schemas = schemas(&pipeline, &args.report.schemas).await?;
     Gathered::of(&args.report, schemas.clone())?;
     let failed = |error: std::io::Error| {
-        Error::new(Class::Unexpected, format!("the page can't be served: {}", error.kind()))
+        Error::new(Class::Unexpected, format!("the page can't be served: {}", reenact_model::error::refused(&error)))
             .help("write it into a file with `reenact policy report -o report.html`")
     };
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?;

@@ -64,7 +64,8 @@ pub async fn capture(
         drop(agents);
         let _ = out.abandon();
     }
-    done
+    let limits = || Site::default().with_span(pipeline.limits_at.clone());
+    done.map_err(|error| if error.class() == Class::Limit { error.at(limits()) } else { error })
 }
 
 #[expect(clippy::too_many_arguments, reason = "the same as `capture`, which it serves")]
@@ -86,8 +87,12 @@ async fn run(
         }
     }
     if let Some(name) = seeds.0.keys().find(|name| !pipeline.seeds().contains(*name)) {
-        return Err(Error::new(Class::Input, format!("no root asks for a seed `{name}`"))
-            .help(format!("the seeds are {}", pipeline.seeds().into_iter().collect::<Vec<_>>().join(", "))));
+        return Err(Error::new(Class::Input, format!("no root asks for a seed `{name}`")).help(
+            match pipeline.seeds().into_iter().collect::<Vec<_>>().as_slice() {
+                [] => "write `where: { FIELD: \"${seed.NAME}\" }` in a root, or give no seed".to_owned(),
+                seeds => format!("the seeds are {}", seeds.join(", ")),
+            },
+        ));
     }
     let captured_ms = now_ms();
     let prepared = prepare(pipeline, policy_text, agents, reviewed, observer).await?;
@@ -107,7 +112,7 @@ async fn run(
         Ok::<_, Error>((parts, groups, skew_ms, pseudonyms, collected))
     });
     let (mut parts, groups, skew_ms, pseudonyms, collected) = held.await.map_err(|_| {
-        let limit = pipeline.limits.read_time.as_secs();
+        let limit = pipeline.limits.read_time.as_secs_f64();
         Error::new(Class::Limit, format!("the sources were held longer than the limit of {limit} s"))
             .help("raise `limits: { read_time: … }` in the pipeline, or narrow the root")
     })??;

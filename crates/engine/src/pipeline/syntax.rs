@@ -25,8 +25,7 @@ pub(super) struct Document {
     #[serde(default)]
     relationships: Vec<LinkText>,
     roots: Vec<RootText>,
-    #[serde(default)]
-    limits: LimitsText,
+    limits: Option<Spanned<LimitsText>>,
     policy: String,
 }
 
@@ -121,7 +120,7 @@ impl Context<'_> {
 
     fn fill(&mut self, text: &Spanned<String>) -> String {
         interpolate(&text.value, self.env).unwrap_or_else(|message| {
-            self.tell("PIPE-004", text, message, "");
+            self.tell("PIPE-004", text, message, "set the variable, or write a default: `${NAME:-default}`");
             String::new()
         })
     }
@@ -159,20 +158,35 @@ impl Document {
         let flow = self.flow.iter().flat_map(|line| flow(&mut cx, line, &names)).collect();
         let relationships = self.relationships.iter().filter_map(|link| relationship(&mut cx, link)).collect();
         let roots = self.roots.into_iter().map(|text| root(&mut cx, text)).collect();
-        let mut limits = Limits { rows: self.limits.rows.unwrap_or(Limits::default().rows), ..Limits::default() };
-        if let Some(text) = &self.limits.bytes {
+        let limits_at = self.limits.as_ref().map(|text| cx.span(text));
+        let told = self.limits.map(|text| text.value).unwrap_or_default();
+        let mut limits = Limits { rows: told.rows.unwrap_or(Limits::default().rows), ..Limits::default() };
+        if let Some(text) = &told.bytes {
             match bytes(&text.value) {
                 Some(value) => limits.bytes = value,
                 None => cx.tell("PIPE-007", text, "this is no size", "write a size such as `256MiB`"),
             }
         }
-        if let Some(text) = &self.limits.read_time {
+        if let Some(text) = &told.read_time {
             match duration(&text.value) {
+                Some(value) if value.is_zero() => {
+                    cx.tell("PIPE-007", text, "no time is left to read anything", "write a time such as `30s`");
+                }
                 Some(value) => limits.read_time = value,
                 None => cx.tell("PIPE-007", text, "this is no time", "write a time such as `30s`"),
             }
         }
-        Pipeline { file: file.to_owned(), services, flow, relationships, roots, limits, policy: self.policy, digest }
+        Pipeline {
+            file: file.to_owned(),
+            services,
+            flow,
+            relationships,
+            roots,
+            limits,
+            limits_at,
+            policy: self.policy,
+            digest,
+        }
     }
 }
 

@@ -47,11 +47,13 @@ fn all_mistakes_are_told_at_once() {
         .replace("\"orders -> cart\"", "\"orders -> shelf\"")
         .replace("customers/customers.id\n", "customers\n")
         .replace("30s", "soon")
+        .replace("policy: p.yaml", "policy: p.yaml\npolice: none\ntypo: 1")
         .replace("consumer: orders", "consumer: nobody");
     let error = parse(&text).expect_err("mistakes");
     let codes: Vec<_> = error.findings().iter().map(|f| f.code.to_string()).collect();
-    assert_eq!(codes, ["PIPE-004", "PIPE-008", "PIPE-008", "PIPE-005", "PIPE-007"]);
+    assert_eq!(codes, ["YAML-001", "YAML-001", "PIPE-004", "PIPE-008", "PIPE-008", "PIPE-005", "PIPE-007"]);
     assert!(error.to_string().contains("where is the cart"), "{error}");
+    assert!(error.findings().iter().all(|finding| finding.code == "PIPE-008" || finding.help.is_some()), "{error}");
 }
 
 #[test]

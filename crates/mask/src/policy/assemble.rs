@@ -52,7 +52,7 @@ struct Names {
 /// The document in place of one that can't be read: nothing but what it includes, as far as that can be told.
 pub(super) fn only_includes(text: &PolicyText) -> Option<Document> {
     let includes = yaml::read_some::<Includes>(&text.text).ok()?.include;
-    let document: Document = yaml::read(&text.file, "version: 1").ok()?;
+    let document: Document = yaml::read(&text.file, "version: 1", &mut Vec::new())?;
     Some(Document { include: includes, ..document })
 }
 
@@ -173,14 +173,13 @@ fn gather(
         if parts.iter().any(|part| part.file == name) {
             continue;
         }
-        match yaml::read::<Document>(&name, text.source(&name).unwrap_or_default()) {
-            Ok(document) => gather(text, &name, document, chain, parts, findings),
-            // Told once, however many files include it.
-            Err(error) => {
-                let new: Vec<Finding> =
-                    error.findings().iter().filter(|new| !findings.contains(new)).cloned().collect();
-                findings.extend(new);
-            }
+        let mut new = Vec::new();
+        let document = yaml::read::<Document>(&name, text.source(&name).unwrap_or_default(), &mut new);
+        // Told once, however many files include it.
+        new.retain(|finding| !findings.contains(finding));
+        findings.append(&mut new);
+        if let Some(document) = document {
+            gather(text, &name, document, chain, parts, findings);
         }
     }
     chain.pop();
@@ -208,9 +207,8 @@ fn with_profiles(parts: &mut Vec<Part>, findings: &mut Vec<Finding>) -> Vec<(&'s
         }
     }
     for (profile, _) in &asked {
-        match yaml::read::<Document>(profile.file, profile.text) {
-            Ok(document) => parts.push(Part { file: profile.file.to_owned(), document, built_in: true }),
-            Err(error) => findings.extend(error.findings().iter().cloned()),
+        if let Some(document) = yaml::read::<Document>(profile.file, profile.text, findings) {
+            parts.push(Part { file: profile.file.to_owned(), document, built_in: true });
         }
     }
     asked.into_iter().map(|(profile, span)| (profile.name, span)).collect()
@@ -538,7 +536,9 @@ fn does(
         }
         _ => {
             let message = "a rule has a `domain`, a `mask` or a `keep`: one of them";
-            findings.push(Finding::error("POL-008", site(span), message));
+            findings.push(
+                Finding::error("POL-008", site(span), message).help("write one of them, and take the others out"),
+            );
             None
         }
     }

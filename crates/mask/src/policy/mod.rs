@@ -202,13 +202,11 @@ impl Policy {
     /// [`Class::Input`] with all findings, each at its place.
     pub fn read(text: &PolicyText) -> Result<Self> {
         let mut findings = Vec::new();
-        let document = match yaml::read::<syntax::Document>(&text.file, &text.text) {
-            Ok(document) => document,
-            // What stands in the files that it includes is told as well.
-            Err(error) => {
-                findings.extend(error.findings().iter().cloned());
-                assemble::only_includes(text).filter(|_| !findings.is_empty()).ok_or(error)?
-            }
+        // What stands in the files that it includes is told as well.
+        let document = yaml::read::<syntax::Document>(&text.file, &text.text, &mut findings);
+        let Some(document) = document.or_else(|| assemble::only_includes(text)) else {
+            return Err(Error::from_findings(Class::Input, &format!("`{}` can't be read", text.file), &findings)
+                .unwrap_or_else(|| Error::new(Class::Input, "the policy can't be read")));
         };
         let policy = assemble::resolve(text, document, &mut findings);
         match Error::from_findings(Class::Input, &format!("`{}` has mistakes", text.file), &findings) {

@@ -54,7 +54,7 @@ impl Link {
         let connecting = client.get_multiplexed_async_connection_with_config(&config);
         // The handshake has its own exchanges, which a server that accepts and never answers would hold up.
         let connection = match tokio::time::timeout(CONNECT, connecting).await {
-            Ok(connection) => connection.map_err(|error| told(&error, &place))?,
+            Ok(connection) => connection.map_err(|error| refused(&error, &place))?,
             Err(_) => return Err(silent(&place)),
         };
         Ok(Self { connection: Mutex::new(connection), place, database, sent: AtomicU64::new(0) })
@@ -115,6 +115,15 @@ impl Held<'_> {
 fn silent(place: &str) -> Error {
     Error::new(Class::Unreachable, format!("the Redis server at `{place}` does not answer"))
         .help("check that it runs and can be reached from here")
+}
+
+/// A failure of the handshake: what the server refuses there is what the URL asks for.
+fn refused(error: &RedisError, place: &str) -> Error {
+    if error.code() != Some("ERR") {
+        return told(error, place);
+    }
+    Error::new(Class::Unreachable, format!("the Redis server at `{place}` refuses what the URL asks for"))
+        .help("check the number of the database, and whether the server asks for a password at all")
 }
 
 /// A failure without the server's own words: it quotes keys in some of them.

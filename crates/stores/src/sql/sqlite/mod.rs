@@ -84,8 +84,16 @@ impl Database {
             .busy_timeout(Duration::from_secs(5))
             .disable_statement_logging();
         let unreachable = || {
-            let message = format!("the file {} can't be opened", path.display());
-            Error::new(Class::Unreachable, message).at(site()).help("check the path and its permissions")
+            let (why, help) = match std::fs::metadata(&path) {
+                Ok(found) if found.is_dir() => ("is a folder", "name the file of a database"),
+                Ok(_) if std::fs::File::open(&path).is_ok() => {
+                    ("can't be read as a SQLite database", "check that it is one; an encrypted one can't be read")
+                }
+                Ok(_) => ("can't be opened", "check its permissions"),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => ("is not there", "check the path"),
+                Err(_) => ("can't be opened", "check the path and its permissions"),
+            };
+            Error::new(Class::Unreachable, format!("the file {} {why}", path.display())).at(site()).help(help)
         };
         let mut connection = options.connect().await.map_err(|_| unreachable())?;
         // SQLite opens lazily: only a read shows whether the file is a database.
