@@ -177,7 +177,8 @@ pub(crate) fn added(masked: &[Measured], kept: &[Measured]) -> String {
     };
     let before = |m: &Measured| m.sealed.map(|(_, cpu)| cpu.as_secs_f64());
     let after = |m: &Measured| m.sealed.map(|(_, cpu)| m.cpu.saturating_sub(cpu).as_secs_f64());
-    let share = |m: &Measured| m.sealed.map(|(wall, _)| (m.wall - wall).as_secs_f64() / m.wall.as_secs_f64());
+    let share =
+        |m: &Measured| m.sealed.map(|(wall, _)| m.wall.saturating_sub(wall).as_secs_f64() / m.wall.as_secs_f64());
     let whole = of(kept, &|m| Some(m.cpu.as_secs_f64()));
     let masks = of(masked, &before) - of(kept, &before);
     let search = of(masked, &after) - of(kept, &after);
