@@ -148,7 +148,7 @@ pub(crate) async fn capture(args: Capture, json: bool) -> Result<u8> {
     let done =
         capture::capture(&pipeline, &policy, agents, &seeds, &writer, &signing, expires, &reviewed, &render::Progress)
             .await?;
-    show_captured(&done, &args.to, json);
+    show_captured(&done, &args, json);
     if render::written().is_err() {
         // Nobody should capture again for want of a report.
         let (bundle, to) = (done.bundle, args.to.display());
@@ -173,7 +173,8 @@ pub(crate) fn expiry(days: u32) -> Option<i64> {
     i64::try_from(now).ok().map(|now| now + i64::from(days) * 86_400_000)
 }
 
-fn show_captured(done: &Captured, to: &Path, json: bool) {
+fn show_captured(done: &Captured, args: &Capture, json: bool) {
+    let to = &args.to;
     let total: u64 = done.rows.values().sum();
     let queries: u64 = done.record.queries.values().sum();
     if json {
@@ -200,6 +201,12 @@ fn show_captured(done: &Captured, to: &Path, json: bool) {
     }
     render::out(&format!("bundle {} in {}", done.bundle, to.display()));
     done.record.warnings.iter().for_each(render::finding);
+    if args.expires_days == 0 {
+        render::line(
+            "\nit has expired already: `inspect`, `verify` and `why` take it with `--accept-expired`, and nothing loads it",
+        );
+        return;
+    }
     render::line(&format!(
         "\nnext: `reenact run {} -- YOUR TEST`, or `reenact inspect {}`",
         to.display(),

@@ -4,6 +4,9 @@ use reenact_model::ValueType;
 use reenact_model::catalog::Field;
 use reenact_model::payload::Format;
 
+/// The bytes that MySQL's and MariaDB's smallest texts and blobs hold.
+const TINY: u32 = 255;
+
 /// What the bytes of a whole value must be, beyond their type, for a store to take them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
@@ -88,9 +91,12 @@ impl Shape {
 
     /// The greatest length in characters that is known, of bytes too.
     pub fn room(&self) -> Option<usize> {
-        let bytes = || {
-            let bounded = self.native.starts_with("binary(") || self.native.starts_with("varbinary(");
-            if bounded { self.arguments().next() } else { None }
+        let bytes = || match self.native.as_str() {
+            // Counted in bytes, of which a character takes up to four.
+            "tinytext" => Some(TINY / 4),
+            "tinyblob" => Some(TINY),
+            native if native.starts_with("binary(") || native.starts_with("varbinary(") => self.arguments().next(),
+            _ => None,
         };
         self.max_chars.or_else(bytes).map(|n| n as usize)
     }

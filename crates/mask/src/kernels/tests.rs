@@ -110,6 +110,11 @@ fn order(a: &str, b: &str) -> std::cmp::Ordering {
     }
 }
 
+/// A text as collations see it that ignore case and spaces at the end.
+fn folded(text: &str) -> String {
+    text.trim_end().to_lowercase()
+}
+
 #[test]
 fn every_mask_holds_what_it_declares() {
     for_all(|spec| {
@@ -134,10 +139,12 @@ fn every_mask_holds_what_it_declares() {
                 }
                 before = Some((input.clone(), output.clone()));
             }
+            // A unique field may take upper and lower case for one, and spaces at the end for none: values that it tells apart
+            // must have results that it tells apart.
             if guarantees.injective
-                && let Some(other) = seen.insert(output, n)
+                && let Some(other) = seen.insert(folded(&output), n)
             {
-                assert_eq!((spec.sample)(other), input, "{}: injective", spec.name);
+                assert_eq!(folded(&(spec.sample)(other)), folded(&input), "{}: injective", spec.name);
             }
         }
         match spec.facts.injective {
@@ -280,6 +287,8 @@ fn shapes() -> Vec<Shape> {
         of(ValueType::Bytes, "bytea"),
         of(ValueType::Bytes, "varbinary(8)"),
         of(ValueType::Bytes, "binary(40)"),
+        of(ValueType::Bytes, "tinyblob"),
+        of(ValueType::Text, "tinytext"),
         of(ValueType::Date, "date"),
         of(ValueType::Time, "time without time zone"),
         of(ValueType::Timestamp, "timestamp without time zone"),
@@ -316,6 +325,9 @@ fn wrong(shape: &Shape, result: Option<&str>) -> Option<&'static str> {
     }
     if shape.max_chars.is_some_and(|max| text.chars().count() > max as usize) {
         return Some("too many characters");
+    }
+    if shape.native == "tinytext" && text.len() > 255 {
+        return Some("too many bytes");
     }
     if shape.value == ValueType::Bytes
         && shape.room().is_some_and(|room| canonical::bytes_of(text).map_or(0, |b| b.len()) > room)

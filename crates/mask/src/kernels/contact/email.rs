@@ -30,7 +30,7 @@ pub(crate) static SPEC: MaskSpec = MaskSpec {
                 "`at` must end in `.example`, `.test` or `.invalid`, so that no mail reaches a person".to_owned()
             );
         }
-        let room = shapes.iter().filter_map(|s| s.max_chars).min().map_or(usize::MAX, |max| max as usize);
+        let room = Shape::least_room(shapes).unwrap_or(usize::MAX);
         let local = room.saturating_sub(at.len() + 1).clamp(1, 16);
         Ok(Arc::new(Email { at, local }))
     },

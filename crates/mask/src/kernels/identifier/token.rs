@@ -33,7 +33,7 @@ pub(crate) static SPEC: MaskSpec = MaskSpec {
     },
     build: |args: &Args, shapes: &[Shape]| {
         let prefix = args.text("prefix").unwrap_or_default().to_owned();
-        let room = shapes.iter().filter_map(|s| s.max_chars).min().map_or(48, |max| max as usize);
+        let room = Shape::least_room(shapes).unwrap_or(48);
         let room = room.saturating_sub(prefix.chars().count());
         let length = match args.integer("length") {
             Some(length) => usize::try_from(length).unwrap_or(0),
